@@ -1,0 +1,1 @@
+//! The machine: files, clock, environment, randomness and processes. Nothing outside `edge` and `cli` reaches them.
