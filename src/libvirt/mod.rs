@@ -1,1 +1,65 @@
-//! libvirt
+//! What libvirt and `kubi-deploy` need: one domain per node, one network per hypervisor and kind, and `deploy.json`.
+//!
+//! In: an [`Input`] of finished values. Out: bytes by path below `deploy/`. Never talks to libvirt, never reads a file.
+
+mod deployment;
+mod domain;
+mod domain_parts;
+pub mod identity;
+mod input;
+mod network;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+pub use deployment::deployment;
+pub use domain::domain_xml;
+pub use input::{
+    BootInput, ClusterLink, DiskFormat, ImageFile, Input, LibvirtError, ManagementLink, NetworkKind, NodeInput,
+};
+pub use network::network_xml;
+pub use schema::{
+    Api, Boot, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember, HypervisorEntry,
+    Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, Volume, Wait, deployment_schema,
+};
+
+/// Where `deploy.json` lies below `deploy/`.
+pub const DEPLOY_JSON: &str = "deploy.json";
+
+/// One file of the `deploy/` directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployFile {
+    /// Relative to `deploy/`: `domains/NODE.xml`, `networks/HYPERVISOR/KIND.xml`, `deploy.json`.
+    pub path: String,
+    pub contents: Vec<u8>,
+}
+
+/// All files of `deploy/`, sorted by path.
+pub fn deploy_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
+    input.check()?;
+    let mut files = Vec::new();
+    let deployment = deployment(input)?;
+    let mut json = serde_json::to_vec_pretty(&deployment).map_err(|e| LibvirtError::Json(e.to_string()))?;
+    json.push(b'\n');
+    files.push(DeployFile { path: DEPLOY_JSON.to_owned(), contents: json });
+    for node in &input.nodes {
+        files.push(DeployFile { path: domain_path(node), contents: domain_xml(input, node)?.into_bytes() });
+    }
+    for hypervisor in &input.hypervisors {
+        for kind in NetworkKind::ALL {
+            let contents = network_xml(input, kind, &hypervisor.name)?.into_bytes();
+            files.push(DeployFile { path: network_path(&hypervisor.name, kind), contents });
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn domain_path(node: &NodeInput) -> String {
+    format!("domains/{}.xml", node.name)
+}
+
+fn network_path(hypervisor: &str, kind: NetworkKind) -> String {
+    format!("networks/{hypervisor}/{kind}.xml")
+}

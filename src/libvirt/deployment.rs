@@ -1,0 +1,221 @@
+//! Fills `deploy.json` from the input.
+
+use super::domain::{DEFAULT_POOL_DIRECTORY, METADATA_NAMESPACE, ownership};
+use super::domain_parts::{ARTIFACTS_SERIAL, DATA_SERIAL, ROOT_SERIAL};
+use super::input::{BootInput, DiskFormat, ImageFile, Input, LibvirtError, NetworkKind, NodeInput};
+use super::schema::{
+    Api, Boot, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember, HypervisorEntry,
+    Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, Volume, Wait,
+};
+use super::{domain_path, identity, network_path};
+use crate::spec::model::{ClusterMode, ManagementMode, Role};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// Ports of etcd, as registered with IANA.
+const ETCD_CLIENT_PORT: u16 = 2379;
+const ETCD_PEER_PORT: u16 = 2380;
+/// Longest value of a Kubernetes label.
+const LABEL_MAX: usize = 63;
+
+/// The value that is written as `deploy.json`.
+pub fn deployment(input: &Input) -> Result<Deployment, LibvirtError> {
+    input.check()?;
+    let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
+    nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank
+    let nodes = nodes.into_iter().map(|node| node_entry(input, node)).collect::<Result<_, _>>()?;
+    Ok(Deployment {
+        api_version: DeploymentVersion::V1Alpha1,
+        kind: DeploymentKind::Deployment,
+        cluster: input.cluster.clone(),
+        build: input.build,
+        kubernetes_version: input.kubernetes_version.clone(),
+        api: Api {
+            host: input.api_host.clone(),
+            port: input.api_port,
+            url: format!("https://{}:{}", input.api_host, input.api_port),
+        },
+        operator_kubeconfig: input.operator_kubeconfig.clone(),
+        image_directory: "../images".to_owned(),
+        hypervisors: input.hypervisors.iter().map(hypervisor_entry).collect(),
+        networks: networks(input)?,
+        images: images(input),
+        nodes,
+    })
+}
+
+fn rank(node: &NodeInput) -> u8 {
+    match (node.roles.contains(&Role::Etcd), node.roles.contains(&Role::Controller)) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => 2,
+    }
+}
+
+fn hypervisor_entry(hypervisor: &crate::spec::model::Hypervisor) -> HypervisorEntry {
+    HypervisorEntry {
+        name: hypervisor.name.clone(),
+        uri: hypervisor.uri.clone(),
+        pool: hypervisor.pool.clone(),
+        accelerator: hypervisor.accelerator,
+    }
+}
+
+fn networks(input: &Input) -> Result<Vec<Network>, LibvirtError> {
+    let mut networks = Vec::new();
+    for hypervisor in &input.hypervisors {
+        for kind in NetworkKind::ALL {
+            let own_bridge = identity::bridge_name(&input.cluster, kind.as_str());
+            let (cidr, gateway) = match kind {
+                NetworkKind::Management => (input.management.cidr, Some(input.management.gateway)),
+                NetworkKind::Cluster => (input.cluster_network.cidr, None),
+            };
+            networks.push(Network {
+                hypervisor: hypervisor.name.clone(),
+                kind,
+                name: input.network_name(kind),
+                uuid: identity::network_uuid(&input.cluster, &hypervisor.name, kind.as_str()),
+                mode: network_mode(input, kind),
+                xml: network_path(&hypervisor.name, kind),
+                cidr,
+                gateway,
+                bridge: input.host_bridge(kind)?.map_or(own_bridge, str::to_owned),
+            });
+        }
+    }
+    Ok(networks)
+}
+
+fn network_mode(input: &Input, kind: NetworkKind) -> NetworkMode {
+    match (kind, input.management.mode, input.cluster_network.mode) {
+        (NetworkKind::Management, ManagementMode::Nat, _) => NetworkMode::Nat,
+        (NetworkKind::Management, ManagementMode::Routed, _) => NetworkMode::Routed,
+        (NetworkKind::Management, ManagementMode::Bridge, _) => NetworkMode::Bridge,
+        (NetworkKind::Cluster, _, ClusterMode::Isolated) => NetworkMode::Isolated,
+        (NetworkKind::Cluster, _, ClusterMode::Bridge) => NetworkMode::Bridge,
+    }
+}
+
+/// Every image once, bases before overlays.
+fn images(input: &Input) -> Vec<Image> {
+    let mut images: BTreeMap<(u8, String), Image> = BTreeMap::new();
+    let mut add = |node: &NodeInput, order: u8, role: ImageRole, image: &ImageFile, backing: Option<&ImageFile>| {
+        let entry = images.entry((order, image.file.clone())).or_insert_with(|| Image {
+            file: image.file.clone(),
+            role,
+            format: image.format,
+            digest: image.digest.clone(),
+            size: image.size,
+            backing: backing.map(|b| b.file.clone()),
+            hypervisors: Vec::new(),
+        });
+        if let Err(place) = entry.hypervisors.binary_search(&node.hypervisor) {
+            entry.hypervisors.insert(place, node.hypervisor.clone());
+        }
+    };
+    for node in &input.nodes {
+        add(node, 0, ImageRole::Base, &node.base, None);
+        if let BootInput::Kernel { kernel, initrd, .. } = &node.boot {
+            add(node, 1, ImageRole::Kernel, kernel, None);
+            add(node, 2, ImageRole::Initrd, initrd, None);
+        }
+        if let Some(artifacts) = &node.artifacts {
+            add(node, 3, ImageRole::Artifacts, artifacts, None);
+        }
+        add(node, 4, ImageRole::Overlay, &node.overlay, Some(&node.base));
+    }
+    images.into_values().collect()
+}
+
+fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError> {
+    let etcd = node.roles.contains(&Role::Etcd).then(|| EtcdMember {
+        name: node.name.clone(),
+        peer_url: format!("https://{}:{ETCD_PEER_PORT}", node.addresses.cluster),
+        client_url: format!("https://{}:{ETCD_CLIENT_PORT}", node.addresses.cluster),
+    });
+    Ok(NodeEntry {
+        name: node.name.clone(),
+        roles: node.roles.clone(),
+        hypervisor: node.hypervisor.clone(),
+        architecture: node.architecture,
+        cpus: node.cpus,
+        memory: node.memory,
+        domain: Domain {
+            name: input.domain_name(node),
+            uuid: identity::domain_uuid(&input.cluster, &node.name),
+            xml: domain_path(node),
+            metadata: metadata(input, node)?,
+        },
+        machine_id: identity::machine_id(&input.cluster, &node.name),
+        interfaces: interfaces(input, node),
+        bundle: node.bundle.clone(),
+        disks: disks(input, node),
+        boot: boot(node),
+        wait_for: wait_for(input, node, etcd.as_ref()),
+        etcd,
+    })
+}
+
+fn metadata(input: &Input, node: &NodeInput) -> Result<Metadata, LibvirtError> {
+    let element = ownership(input, node).with("build", input.build).render()?;
+    Ok(Metadata {
+        namespace: METADATA_NAMESPACE.to_owned(),
+        prefix: "kubi".to_owned(),
+        element: element.trim_end().to_owned(),
+    })
+}
+
+fn interfaces(input: &Input, node: &NodeInput) -> Vec<Interface> {
+    let interface = |network: NetworkKind, address: Ipv4Addr, prefix: u8| Interface {
+        network,
+        mac: identity::mac(&input.cluster, &node.name, network.as_str()),
+        address,
+        prefix,
+    };
+    let (management, cluster) = (input.management.cidr.prefix_len(), input.cluster_network.cidr.prefix_len());
+    vec![
+        interface(NetworkKind::Management, node.addresses.management, management),
+        interface(NetworkKind::Cluster, node.addresses.cluster, cluster),
+    ]
+}
+
+fn disks(input: &Input, node: &NodeInput) -> Disks {
+    let volume = |image: &ImageFile, serial: &str| Volume { file: image.file.clone(), serial: serial.to_owned() };
+    Disks {
+        root: volume(&node.overlay, ROOT_SERIAL),
+        artifacts: node.artifacts.as_ref().map(|image| volume(image, ARTIFACTS_SERIAL)),
+        data: node.data_disk.map(|size| DataDisk {
+            volume: input.data_volume(node),
+            format: DiskFormat::Raw,
+            size,
+            serial: DATA_SERIAL.to_owned(),
+        }),
+    }
+}
+
+fn boot(node: &NodeInput) -> Boot {
+    match &node.boot {
+        BootInput::Firmware => Boot::Firmware,
+        BootInput::Kernel { kernel, initrd, command_line } => Boot::Kernel {
+            kernel: kernel.file.clone(),
+            initrd: initrd.file.clone(),
+            command_line: command_line.clone(),
+            pool_directory: DEFAULT_POOL_DIRECTORY.to_owned(),
+        },
+    }
+}
+
+fn wait_for(input: &Input, node: &NodeInput, etcd: Option<&EtcdMember>) -> Vec<Wait> {
+    let mut wait = Vec::new();
+    wait.extend(etcd.map(|member| Wait::EtcdMember { client_url: member.client_url.clone() }));
+    if node.roles.contains(&Role::Controller) {
+        // The hypervisor reaches nodes on the management network; it has no address on the cluster network.
+        let url = format!("https://{}:{}/readyz", node.addresses.management, input.api_port);
+        wait.push(Wait::ApiServer { url });
+    }
+    if node.kubelet {
+        let label = node.bundle.hex()[..LABEL_MAX].to_owned();
+        wait.push(Wait::Node { name: node.name.clone(), label });
+    }
+    wait
+}

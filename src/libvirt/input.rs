@@ -1,0 +1,223 @@
+//! What the libvirt files are made from: finished values, no spec defaults left to fill in.
+
+use super::identity;
+use crate::spec::model::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
+use crate::tree::Digest;
+use ipnet::Ipv4Net;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// A whole cluster, after planning and after the images were written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    pub cluster: String,
+    /// Counts the published builds of this output directory, from 1.
+    pub build: u64,
+    /// Full release without a leading v.
+    pub kubernetes_version: String,
+    /// Name or address and port that clients of the API server use.
+    pub api_host: String,
+    pub api_port: u16,
+    /// Relative to `deploy.json`; `None` when the build wrote none.
+    pub operator_kubeconfig: Option<String>,
+    pub management: ManagementLink,
+    pub cluster_network: ClusterLink,
+    pub hypervisors: Vec<Hypervisor>,
+    pub nodes: Vec<NodeInput>,
+}
+
+/// The network that holds the default route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagementLink {
+    pub cidr: Ipv4Net,
+    pub gateway: Ipv4Addr,
+    pub mode: ManagementMode,
+    /// Host bridge, for [`ManagementMode::Bridge`].
+    pub bridge: Option<String>,
+}
+
+/// The network between nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterLink {
+    pub cidr: Ipv4Net,
+    pub mode: ClusterMode,
+    /// Host bridge, for [`ClusterMode::Bridge`].
+    pub bridge: Option<String>,
+    pub mtu: Option<u32>,
+}
+
+/// One node with its images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeInput {
+    pub name: String,
+    /// Effective roles: a controller that is an etcd member has both.
+    pub roles: Vec<Role>,
+    pub hypervisor: String,
+    pub architecture: Architecture,
+    pub cpus: u32,
+    /// In bytes.
+    pub memory: u64,
+    pub addresses: Addresses,
+    /// The manifest digest of the node's bundle.
+    pub bundle: Digest,
+    /// Whether a kubelet registers a Node object for it.
+    pub kubelet: bool,
+    pub base: ImageFile,
+    pub overlay: ImageFile,
+    pub artifacts: Option<ImageFile>,
+    /// Size of the data disk in bytes; `None` for a node without one.
+    pub data_disk: Option<u64>,
+    pub boot: BootInput,
+}
+
+/// An image file in `images/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFile {
+    /// File name without directory; also the volume's name in the storage pool.
+    pub file: String,
+    /// Of the file's bytes.
+    pub digest: Digest,
+    /// Of the file, in bytes.
+    pub size: u64,
+    pub format: DiskFormat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootInput {
+    /// The base image's boot loader: BIOS on amd64, UEFI on arm64.
+    Firmware,
+    /// libvirt loads the kernel itself.
+    Kernel { kernel: ImageFile, initrd: ImageFile, command_line: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DiskFormat {
+    Raw,
+    Qcow2,
+}
+
+/// The two networks that every node is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NetworkKind {
+    Management,
+    Cluster,
+}
+
+impl NetworkKind {
+    pub const ALL: [NetworkKind; 2] = [NetworkKind::Management, NetworkKind::Cluster];
+
+    /// Also the interface's name inside the node.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NetworkKind::Management => "management",
+            NetworkKind::Cluster => "cluster",
+        }
+    }
+}
+
+impl fmt::Display for NetworkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl DiskFormat {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            DiskFormat::Raw => "raw",
+            DiskFormat::Qcow2 => "qcow2",
+        }
+    }
+}
+
+/// Why no libvirt files can be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LibvirtError {
+    #[error("node {node} is to run on hypervisor {hypervisor}, which is not in the spec")]
+    UnknownHypervisor { node: String, hypervisor: String },
+    #[error("the {network} network has mode bridge, but no bridge is named")]
+    MissingBridge { network: NetworkKind },
+    #[error("{first} and {second} have the same MAC address {mac} by chance: rename one of the nodes")]
+    SameMac { mac: String, first: String, second: String },
+    #[error("{name:?} cannot be a file name")]
+    FileName { name: String },
+    #[error("{value:?} has a character that XML cannot hold")]
+    Unwritable { value: String },
+    #[error("deploy.json could not be written: {0}")]
+    Json(String),
+}
+
+impl Input {
+    /// Checks what the files rely on and the spec's own checks cannot see.
+    pub(super) fn check(&self) -> Result<(), LibvirtError> {
+        let hypervisors: BTreeSet<_> = self.hypervisors.iter().map(|h| h.name.as_str()).collect();
+        let mut macs: BTreeMap<String, &str> = BTreeMap::new();
+        let images = |n: &NodeInput| -> Vec<String> {
+            let boot = match &n.boot {
+                BootInput::Firmware => vec![],
+                BootInput::Kernel { kernel, initrd, .. } => vec![kernel.file.clone(), initrd.file.clone()],
+            };
+            let disks = [Some(&n.base), Some(&n.overlay), n.artifacts.as_ref()];
+            disks.into_iter().flatten().map(|image| image.file.clone()).chain(boot).collect()
+        };
+        for name in self.hypervisors.iter().map(|h| h.name.clone()).chain(self.nodes.iter().map(|n| n.name.clone())) {
+            check_file_name(name)?;
+        }
+        for node in &self.nodes {
+            images(node).into_iter().try_for_each(check_file_name)?;
+            if !hypervisors.contains(node.hypervisor.as_str()) {
+                let (node, hypervisor) = (node.name.clone(), node.hypervisor.clone());
+                return Err(LibvirtError::UnknownHypervisor { node, hypervisor });
+            }
+            for kind in NetworkKind::ALL {
+                let mac = identity::mac(&self.cluster, &node.name, kind.as_str());
+                if let Some(first) = macs.insert(mac.clone(), &node.name) {
+                    return Err(LibvirtError::SameMac { mac, first: first.into(), second: node.name.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn accelerator(&self, node: &NodeInput) -> Accelerator {
+        self.hypervisors.iter().find(|h| h.name == node.hypervisor).map(|h| h.accelerator).unwrap_or_default()
+    }
+
+    /// The host bridge of a network, when the spec says to use an existing one.
+    pub(super) fn host_bridge(&self, kind: NetworkKind) -> Result<Option<&str>, LibvirtError> {
+        let (wanted, bridge) = match kind {
+            NetworkKind::Management => (self.management.mode == ManagementMode::Bridge, &self.management.bridge),
+            NetworkKind::Cluster => (self.cluster_network.mode == ClusterMode::Bridge, &self.cluster_network.bridge),
+        };
+        match (wanted, bridge) {
+            (false, _) => Ok(None),
+            (true, Some(bridge)) => Ok(Some(bridge)),
+            (true, None) => Err(LibvirtError::MissingBridge { network: kind }),
+        }
+    }
+
+    /// The libvirt network's name.
+    pub(super) fn network_name(&self, kind: NetworkKind) -> String {
+        format!("{}-{kind}", self.cluster)
+    }
+
+    /// The libvirt domain's name.
+    pub(super) fn domain_name(&self, node: &NodeInput) -> String {
+        format!("{}-{}", self.cluster, node.name)
+    }
+
+    /// The data disk's volume in the storage pool; made once by deploy, never replaced.
+    pub(super) fn data_volume(&self, node: &NodeInput) -> String {
+        format!("{}-data.raw", self.domain_name(node))
+    }
+}
+
+fn check_file_name(name: String) -> Result<(), LibvirtError> {
+    let bad = matches!(name.as_str(), "" | "." | "..") || name.contains(['/', '\0']) || name.len() > 200;
+    if bad { Err(LibvirtError::FileName { name }) } else { Ok(()) }
+}
