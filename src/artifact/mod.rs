@@ -1,1 +1,17 @@
-//! artifact
+//! Third-party files that nodes use: what is known ([`Catalog`]), what a cluster has pinned ([`Lock`]), what it needs
+//! ([`resolve`]), and how an archive's members become files of the artifact disk.
+//!
+//! Pure: downloads and the cache live in `edge`.
+
+mod catalog;
+mod disk_path;
+mod lock;
+mod lock_text;
+mod resolve;
+mod text_error;
+
+pub use catalog::{Artifact, Catalog, CatalogError, Destination, Format, Release};
+pub use disk_path::DiskPath;
+pub use lock::{ImageFormat, Lock, LockError, LockedArtifact, LockedBase, RootDevice};
+pub use resolve::{Needed, ResolveError, Unresolved, resolve};
+pub use text_error::TextError;

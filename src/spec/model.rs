@@ -361,6 +361,16 @@ pub enum Architecture {
     Arm64,
 }
 
+impl Architecture {
+    /// The name that Debian, Go and this spec use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Architecture::Amd64 => "amd64",
+            Architecture::Arm64 => "arm64",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Node {
