@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are errors. Values that only make sense together are checked in `check.rs`.
 
+use super::schema::Network;
 use super::units::{Bytes, Date, Lifetime, PortRange, Version};
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
@@ -71,6 +72,7 @@ pub struct ClusterSpec {
     pub machine: Machine,
     /// Choices for all nodes of a role; they win over the cluster's.
     #[serde(default)]
+    #[schemars(schema_with = "super::schema::role_specs")]
     pub roles: BTreeMap<Role, RoleSpec>,
     #[serde(default)]
     pub hypervisors: Vec<Hypervisor>,
@@ -143,7 +145,7 @@ pub struct Networks {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Management {
-    #[schemars(with = "String")]
+    #[schemars(with = "Network")]
     pub cidr: Ipv4Net, // 192.168.122.0/24
     pub mode: ManagementMode,
     /// Default route; the first address of the network when unset.
@@ -168,7 +170,7 @@ pub enum ManagementMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterNetwork {
-    #[schemars(with = "String")]
+    #[schemars(with = "Network")]
     pub cidr: Ipv4Net, // 192.168.24.0/24
     pub mode: ClusterMode,
     /// Host bridge, for `mode: bridge`; needed when nodes sit on several hypervisors.
@@ -186,7 +188,7 @@ pub enum ClusterMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pods {
-    #[schemars(with = "String")]
+    #[schemars(with = "Network")]
     pub cidr: Ipv4Net, // 10.200.0.0/16
     /// Prefix length of one node's share.
     pub node_prefix: u8, // 24
@@ -195,7 +197,7 @@ pub struct Pods {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Services {
-    #[schemars(with = "String")]
+    #[schemars(with = "Network")]
     pub cidr: Ipv4Net, // 10.32.0.0/24
     pub node_ports: PortRange, // 30000-32767
 }
@@ -398,7 +400,7 @@ pub struct Node {
     pub taints: Vec<String>,
     /// This node's share of the pod network; follows from its cluster address when unset.
     #[serde(default, rename = "podCIDR")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Network>")]
     pub pod_cidr: Option<Ipv4Net>,
 }
 

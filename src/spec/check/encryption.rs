@@ -1,0 +1,86 @@
+//! Encryption at rest, as the API server's EncryptionConfiguration understands it.
+//! <https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/>
+
+use super::{Cluster, Problems, SpecPath};
+use crate::spec::model::EncryptionProvider;
+
+pub fn check(cluster: &Cluster, problems: &mut Problems) {
+    let (encryption, at) = (&cluster.spec.encryption, SpecPath::of("spec.encryption"));
+    let providers = at.key("providers");
+    match encryption.providers.first() {
+        None => problems.error("no-provider", providers.clone(), "no provider writes", "write [secretbox, identity]"),
+        Some(EncryptionProvider::Identity) => {
+            let help = "put secretbox first; identity after it still reads what is not encrypted yet";
+            problems.warning(
+                "not-encrypted",
+                providers.index(0),
+                "the first provider writes, and identity does not encrypt",
+                help,
+            );
+        }
+        Some(EncryptionProvider::Aescbc) => {
+            problems.warning(
+                "weak-provider",
+                providers.index(0),
+                "aescbc is open to padding oracle attacks",
+                "write secretbox",
+            );
+        }
+        Some(EncryptionProvider::Aesgcm) => {
+            let message = "an aesgcm key must be replaced after 200,000 writes";
+            problems.warning("weak-provider", providers.index(0), message, "write secretbox, whose keys last");
+        }
+        Some(EncryptionProvider::Secretbox) => {}
+    }
+    for (index, provider) in encryption.providers.iter().enumerate() {
+        if encryption.providers[..index].contains(provider) {
+            problems.error("duplicate-provider", providers.index(index), "this provider is already there", "keep one");
+        }
+    }
+    keys(cluster, &at.key("keys"), problems);
+    resources(cluster, &at.key("resources"), problems);
+}
+
+fn keys(cluster: &Cluster, at: &SpecPath, problems: &mut Problems) {
+    let encryption = &cluster.spec.encryption;
+    let encrypts = encryption.providers.iter().any(|provider| *provider != EncryptionProvider::Identity);
+    if encryption.keys.is_empty() && encrypts {
+        problems.error(
+            "no-key",
+            at.clone(),
+            "there is no key to encrypt with",
+            "write [key1]; kubi derives it from the root secret",
+        );
+    }
+    for (index, key) in encryption.keys.iter().enumerate() {
+        if key.is_empty() || key.len() > 63 || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+            let message = format!("{key:?} is no key name");
+            problems.error("bad-name", at.index(index), message, "write letters, digits, - and _, 63 at most");
+        }
+    }
+    let keys = encryption.keys.iter().enumerate().map(|(index, key)| (key, at.index(index)));
+    problems.duplicates("duplicate-key-name", keys, |key, _| format!("the key {key} is already there"), "keep one");
+}
+
+fn resources(cluster: &Cluster, at: &SpecPath, problems: &mut Problems) {
+    let resources = &cluster.spec.encryption.resources;
+    if resources.is_empty() {
+        problems.error("no-resource", at.clone(), "nothing is encrypted", "write [secrets], or leave it out");
+    }
+    for (index, resource) in resources.iter().enumerate() {
+        let fits = !resource.is_empty()
+            && !resource.starts_with('.')
+            && resource.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.*".contains(&b));
+        if !fits {
+            let message = format!("{resource:?} is no resource");
+            problems.error(
+                "bad-resource",
+                at.index(index),
+                message,
+                "write it in plural with its group: secrets, widgets.example.com, *.apps",
+            );
+        }
+    }
+    let resources = resources.iter().enumerate().map(|(index, resource)| (resource, at.index(index)));
+    problems.duplicates("duplicate-resource", resources, |name, _| format!("{name} is already there"), "keep one");
+}
