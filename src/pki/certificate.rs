@@ -1,0 +1,203 @@
+//! Authorities and the certificates they issue.
+
+use super::error::PkiError;
+use super::key_pair::KeyPair;
+use super::keys::Keys;
+use super::pem;
+use super::subject::subject;
+use super::to_be_signed::{Role, ToBeSigned, key_id};
+use crate::spec;
+use crate::tree::SecretRef;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+/// A certificate authority, as recipes declare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    pub name: String,
+    pub common_name: String,
+    /// The authority that signs this one; self-signed when unset.
+    pub parent: Option<String>,
+}
+
+/// A certificate to issue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Its key's name: `etcd-server/kubi-controller-01`, or `admin` where all nodes share it.
+    pub name: String,
+    pub authority: String,
+    pub common_name: String,
+    /// Kubernetes groups, in this order.
+    pub organizations: Vec<String>,
+    pub server: bool,
+    pub client: bool,
+    pub dns: Vec<String>,
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A certificate and the reference to its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The leaf, then its intermediate authorities, without the root.
+    pub certificate_pem: String,
+    pub key: SecretRef,
+}
+
+/// Issues certificates. Each authority is signed once; the rest may be called from many threads.
+pub struct Pki<'a> {
+    keys: &'a Keys,
+    pki: &'a spec::Pki,
+    authorities: BTreeMap<String, Declared>,
+}
+
+struct Declared {
+    authority: Authority,
+    path_length: u8,
+    signed: OnceLock<Result<Arc<Signed>, PkiError>>,
+}
+
+struct Signed {
+    key: Arc<KeyPair>,
+    key_id: [u8; 20],
+    subject: Vec<u8>,
+    pem: String,
+    /// This certificate and those above it up to the root, without the root.
+    intermediates: String,
+}
+
+impl<'a> Pki<'a> {
+    pub fn new(keys: &'a Keys, pki: &'a spec::Pki, authorities: &[Authority]) -> Result<Self, PkiError> {
+        let mut declared = BTreeMap::new();
+        for authority in authorities {
+            let new = Declared { authority: authority.clone(), path_length: 0, signed: OnceLock::new() };
+            if declared.insert(authority.name.clone(), new).is_some() {
+                return Err(PkiError::DuplicateAuthority { name: authority.name.clone() });
+            }
+        }
+        let mut this = Self { keys, pki, authorities: declared };
+        for authority in authorities {
+            this.lengthen_paths(authority)?;
+        }
+        Ok(this)
+    }
+
+    /// Gives every authority above this one room for it in its path length constraint.
+    fn lengthen_paths(&mut self, authority: &Authority) -> Result<(), PkiError> {
+        let (mut depth, mut parent) = (0, authority.parent.clone());
+        while let Some(name) = parent {
+            depth += 1;
+            if usize::from(depth) > self.authorities.len().min(usize::from(u8::MAX - 1)) {
+                return Err(PkiError::AuthorityCycle { name: authority.name.clone() });
+            }
+            let known = || self.authorities.keys().cloned().collect();
+            let above = match self.authorities.contains_key(&name) {
+                true => self.authorities.get_mut(&name),
+                false => return Err(PkiError::UnknownAuthority { name, known: known() }),
+            };
+            parent = above.and_then(|above| {
+                above.path_length = above.path_length.max(depth);
+                above.authority.parent.clone()
+            });
+        }
+        Ok(())
+    }
+
+    /// An authority's certificate, which clients and servers trust.
+    pub fn authority_pem(&self, name: &str) -> Result<String, PkiError> {
+        Ok(self.signed(name)?.pem.clone())
+    }
+
+    /// Issues the certificate and names its key, in the generation that the spec gives it.
+    pub fn issue(&self, request: &Request) -> Result<Issued, PkiError> {
+        let certificate = request.name.clone();
+        if !request.server && !request.client {
+            return Err(PkiError::NoUsage { certificate });
+        }
+        let (dns, addresses) = alternative_names(request)?;
+        if request.server && dns.is_empty() && addresses.is_empty() {
+            return Err(PkiError::NoServerName { certificate });
+        }
+        let issuer = self.signed(&request.authority)?;
+        let generation = self.keys.generation_of(&request.name);
+        let key = self.keys.private_key(&request.name, generation)?;
+        let fields = spec::Subject { organization: None, ..self.pki.subject.clone() };
+        let certificate = ToBeSigned {
+            issuer: &issuer.subject,
+            issuer_key_id: Some(&issuer.key_id),
+            subject: &subject(&request.name, &fields, &request.organizations, &request.common_name)?,
+            not_before: self.pki.epoch.unix_seconds(),
+            not_after: self.not_after(self.pki.lifetimes.certificate),
+            key: &self.keys.key_pair(&request.name, generation),
+            role: Role::Leaf { server: request.server, client: request.client },
+            dns,
+            addresses,
+        }
+        .sign(&issuer.key);
+        let certificate_pem = pem::encode("CERTIFICATE", &certificate) + &issuer.intermediates;
+        Ok(Issued { certificate_pem, key })
+    }
+
+    fn not_after(&self, lifetime: spec::units::Lifetime) -> i64 {
+        // Lifetimes end at 100 years and epochs at the year 9000, so neither conversion nor sum overflows.
+        self.pki.epoch.unix_seconds() + lifetime.seconds as i64
+    }
+
+    fn signed(&self, name: &str) -> Result<Arc<Signed>, PkiError> {
+        let Some(declared) = self.authorities.get(name) else {
+            let known = self.authorities.keys().cloned().collect();
+            return Err(PkiError::UnknownAuthority { name: name.to_owned(), known });
+        };
+        declared.signed.get_or_init(|| self.sign_authority(declared).map(Arc::new)).clone()
+    }
+
+    fn sign_authority(&self, declared: &Declared) -> Result<Signed, PkiError> {
+        let authority = &declared.authority;
+        // `new` has refused cycles, so this ends.
+        let parent = authority.parent.as_deref().map(|parent| self.signed(parent)).transpose()?;
+        let name = format!("{}/{}", if parent.is_some() { "intermediate" } else { "ca" }, authority.name);
+        let key = self.keys.key_pair(&name, self.keys.generation_of(&name));
+        let organization: Vec<String> = self.pki.subject.organization.iter().cloned().collect();
+        let subject = subject(&name, &self.pki.subject, &organization, &authority.common_name)?;
+        let contents = ToBeSigned {
+            issuer: parent.as_ref().map_or(&subject, |parent| &parent.subject),
+            issuer_key_id: parent.as_ref().map(|parent| parent.key_id.as_slice()),
+            subject: &subject,
+            not_before: self.pki.epoch.unix_seconds(),
+            not_after: self.not_after(self.pki.lifetimes.authority),
+            key: &key,
+            role: Role::Authority { path_length: declared.path_length },
+            dns: vec![],
+            addresses: vec![],
+        };
+        let signer = parent.as_ref().map_or(&key, |parent| &parent.key);
+        let pem = pem::encode("CERTIFICATE", &contents.sign(signer));
+        let intermediates = parent.as_ref().map_or(String::new(), |parent| pem.clone() + &parent.intermediates);
+        Ok(Signed { key_id: key_id(key.public_bits()), key: key.clone(), subject, pem, intermediates })
+    }
+}
+
+/// Subject alternative names in lower case, sorted, each once.
+fn alternative_names(request: &Request) -> Result<(Vec<String>, Vec<IpAddr>), PkiError> {
+    let mut dns: Vec<String> = request.dns.iter().map(|name| name.to_ascii_lowercase()).collect();
+    if let Some(value) = dns.iter().find(|name| !is_dns_name(name)) {
+        return Err(PkiError::DnsName { certificate: request.name.clone(), value: value.clone() });
+    }
+    dns.sort();
+    dns.dedup();
+    let mut addresses = request.addresses.clone();
+    addresses.sort();
+    addresses.dedup();
+    Ok((dns, addresses))
+}
+
+/// Host names of RFC 1123, with underscores, and with `*` as the whole first label.
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
+}
