@@ -1,0 +1,152 @@
+//! Every combination of domain and network against libvirt's own schema, and networks defined in its test driver.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking and reaches the machine")]
+
+mod common;
+
+use common::{require_tool, run_tool};
+use kubi::libvirt::{
+    BootInput, ClusterLink, DeployFile, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, deploy_files,
+};
+use kubi::spec::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
+use kubi::tree::Digest;
+use std::path::{Path, PathBuf};
+
+fn image(file: &str, format: DiskFormat) -> ImageFile {
+    ImageFile { file: file.into(), digest: Digest::of(file.as_bytes()), size: 4096, format }
+}
+
+/// Everything that changes a domain's shape.
+fn node(index: u8, architecture: Architecture, boot: BootInput, extras: bool, base: DiskFormat) -> NodeInput {
+    NodeInput {
+        name: format!("node-{index:02}"),
+        roles: vec![Role::Worker],
+        hypervisor: "hv1".into(),
+        architecture,
+        cpus: 2,
+        memory: 2 << 30,
+        addresses: Addresses { cluster: [10, 0, 0, index].into(), management: [10, 0, 1, index].into() },
+        bundle: Digest::of(&[index]),
+        kubelet: true,
+        base: image("base.img", base),
+        overlay: image(&format!("node-{index:02}.qcow2"), DiskFormat::Qcow2),
+        artifacts: extras.then(|| image("artifacts.squashfs", DiskFormat::Raw)),
+        data_disk: extras.then_some(20 << 30),
+        boot,
+    }
+}
+
+fn nodes() -> Vec<NodeInput> {
+    let kernel = || BootInput::Kernel {
+        kernel: image("vmlinuz", DiskFormat::Raw),
+        initrd: image("initrd", DiskFormat::Raw),
+        command_line: "root=LABEL=root ro console=ttyS0 quoted='<&>'".into(),
+    };
+    let mut nodes = Vec::new();
+    for architecture in [Architecture::Amd64, Architecture::Arm64] {
+        for boot in [BootInput::Firmware, kernel()] {
+            for (extras, base) in [(true, DiskFormat::Raw), (false, DiskFormat::Qcow2)] {
+                nodes.push(node(nodes.len() as u8 + 1, architecture, boot.clone(), extras, base));
+            }
+        }
+    }
+    nodes
+}
+
+fn input(accelerator: Accelerator, management: ManagementMode, cluster: ClusterMode, mtu: Option<u32>) -> Input {
+    let bridge = |wanted: bool| wanted.then(|| "br0".to_owned());
+    Input {
+        cluster: "dev".into(),
+        build: 1,
+        kubernetes_version: "1.36.4".into(),
+        api_host: "10.0.0.1".into(),
+        api_port: 6443,
+        operator_kubeconfig: None,
+        management: ManagementLink {
+            cidr: "10.0.1.0/24".parse().unwrap(),
+            gateway: [10, 0, 1, 254].into(),
+            mode: management,
+            bridge: bridge(management == ManagementMode::Bridge),
+        },
+        cluster_network: ClusterLink {
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            mode: cluster,
+            bridge: bridge(cluster == ClusterMode::Bridge),
+            mtu,
+        },
+        hypervisors: vec![Hypervisor {
+            name: "hv1".into(),
+            uri: if accelerator == Accelerator::Kvm { "qemu:///system".into() } else { "qemu:///session".into() },
+            accelerator,
+            pool: "a pool with <&'\"> in its name".into(),
+        }],
+        nodes: nodes(),
+    }
+}
+
+fn all_inputs() -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for accelerator in [Accelerator::Kvm, Accelerator::Tcg] {
+        for management in [ManagementMode::Nat, ManagementMode::Routed, ManagementMode::Bridge] {
+            for cluster in [ClusterMode::Isolated, ClusterMode::Bridge] {
+                inputs.extend([None, Some(1400)].map(|mtu| input(accelerator, management, cluster, mtu)));
+            }
+        }
+    }
+    inputs
+}
+
+/// Writes the XML files of a deployment below `directory`.
+fn write(directory: &Path, files: &[DeployFile]) -> Vec<PathBuf> {
+    let xml = files.iter().filter(|file| file.path.ends_with(".xml"));
+    let write = |file: &DeployFile| {
+        let path = directory.join(&file.path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &file.contents).unwrap();
+        path
+    };
+    xml.map(write).collect()
+}
+
+#[test]
+fn every_combination_is_valid_for_libvirt() {
+    let validate = require_tool("virt-xml-validate", "libvirt-clients");
+    require_tool("xmllint", "libxml2-utils");
+    let mut checked = std::collections::BTreeSet::new();
+    for input in all_inputs() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in write(directory.path(), &deploy_files(&input).unwrap()) {
+            // The same node on other networks is often the same text.
+            if checked.insert(std::fs::read(&path).unwrap()) {
+                run_tool(&validate, [&path]).success();
+            }
+        }
+    }
+    assert!(checked.len() > 20, "only {} different files", checked.len());
+}
+
+#[test]
+fn the_schema_check_can_fail() {
+    let validate = require_tool("virt-xml-validate", "libvirt-clients");
+    let directory = tempfile::tempdir().unwrap();
+    let input = input(Accelerator::Kvm, ManagementMode::Nat, ClusterMode::Isolated, None);
+    for path in write(directory.path(), &deploy_files(&input).unwrap()) {
+        let text = std::fs::read_to_string(&path).unwrap().replacen("<uuid>", "<uuid>not ", 1);
+        std::fs::write(&path, text).unwrap();
+        run_tool(&validate, [&path]).failure();
+    }
+}
+
+/// libvirt's test driver parses in full, which finds more than the schema: it holds the whole state in memory.
+#[test]
+fn libvirt_itself_takes_each_network() {
+    let virsh = require_tool("virsh", "libvirt-clients");
+    for input in all_inputs() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = write(directory.path(), &deploy_files(&input).unwrap());
+        for path in files.iter().filter(|path| path.parent().unwrap().ends_with("hv1")) {
+            let define = format!("net-define '{}'", path.display());
+            let output = run_tool(&virsh, ["-c", "test:///default", &define]).success();
+            assert!(output.contains("defined from"), "{output}");
+        }
+    }
+}
