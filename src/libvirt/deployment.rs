@@ -5,7 +5,7 @@ use super::domain_parts::{ARTIFACTS_SERIAL, DATA_SERIAL, ROOT_SERIAL};
 use super::input::{BootInput, DiskFormat, ImageFile, Input, LibvirtError, NetworkKind, NodeInput};
 use super::schema::{
     Api, Boot, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember, HypervisorEntry,
-    Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, Volume, Wait,
+    Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, RootDisk, Volume, Wait,
 };
 use super::{domain_path, identity, network_path};
 use crate::spec::model::{ClusterMode, ManagementMode, Role};
@@ -182,7 +182,12 @@ fn interfaces(input: &Input, node: &NodeInput) -> Vec<Interface> {
 fn disks(input: &Input, node: &NodeInput) -> Disks {
     let volume = |image: &ImageFile, serial: &str| Volume { file: image.file.clone(), serial: serial.to_owned() };
     Disks {
-        root: volume(&node.overlay, ROOT_SERIAL),
+        root: RootDisk {
+            volume: input.root_volume(node),
+            format: DiskFormat::Qcow2,
+            backing: node.overlay.file.clone(),
+            serial: ROOT_SERIAL.to_owned(),
+        },
         artifacts: node.artifacts.as_ref().map(|image| volume(image, ARTIFACTS_SERIAL)),
         data: node.data_disk.map(|size| DataDisk {
             volume: input.data_volume(node),

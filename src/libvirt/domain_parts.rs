@@ -13,7 +13,7 @@ pub const DATA_SERIAL: &str = "kubi-data";
 pub fn disks(input: &Input, node: &NodeInput, pool: &str) -> Vec<Element> {
     let mut letters = ["vda", "vdb", "vdc"].into_iter();
     let mut target = || element("target").with("dev", letters.next().unwrap_or("vdd")).with("bus", "virtio");
-    let mut disks = vec![root(node, pool, target())];
+    let mut disks = vec![root(input, node, pool, target())];
     if let Some(artifacts) = &node.artifacts {
         let disk = volume_disk(pool, &artifacts.file, artifacts.format);
         let disk = disk.child(target()).child(element("readonly")).child(element("serial").text(ARTIFACTS_SERIAL));
@@ -26,20 +26,23 @@ pub fn disks(input: &Input, node: &NodeInput, pool: &str) -> Vec<Element> {
     disks
 }
 
-/// The overlay on its base, named explicitly so that libvirt probes no image. `transient`: what the node writes goes to
-/// a layer that libvirt makes when the domain starts and deletes when it stops; the overlay is never written.
-fn root(node: &NodeInput, pool: &str, target: Element) -> Element {
-    let ImageFile { file, format, .. } = &node.base;
-    let backing = element("backingStore")
-        .with("type", "volume")
-        .child(element("format").with("type", format.as_str()))
-        .child(element("source").with("pool", pool).with("volume", file))
-        .child(element("backingStore"));
-    volume_disk(pool, &node.overlay.file, node.overlay.format)
-        .child(backing)
+/// Throw-away layer on overlay on base, each named, so that libvirt probes no image. What the node writes goes to the
+/// layer, which deploy makes anew; the overlay is never written. (`<transient/>` would do the same, but libvirt knows it
+/// for files only, and files need host paths.)
+fn root(input: &Input, node: &NodeInput, pool: &str, target: Element) -> Element {
+    let base = backing(&node.base, pool).child(element("backingStore"));
+    let overlay = backing(&node.overlay, pool).child(base);
+    volume_disk(pool, &input.root_volume(node), DiskFormat::Qcow2)
+        .child(overlay)
         .child(target)
-        .child(element("transient"))
         .child(element("serial").text(ROOT_SERIAL))
+}
+
+fn backing(image: &ImageFile, pool: &str) -> Element {
+    element("backingStore")
+        .with("type", "volume")
+        .child(element("format").with("type", image.format.as_str()))
+        .child(element("source").with("pool", pool).with("volume", &image.file))
 }
 
 fn volume_disk(pool: &str, volume: &str, format: DiskFormat) -> Element {

@@ -211,6 +211,11 @@ impl Input {
         format!("{}-{}", self.cluster, node.name)
     }
 
+    /// The throw-away layer's volume in the storage pool; made anew by deploy whenever it replaces the node.
+    pub(super) fn root_volume(&self, node: &NodeInput) -> String {
+        format!("{}-root.qcow2", self.domain_name(node))
+    }
+
     /// The data disk's volume in the storage pool; made once by deploy, never replaced.
     pub(super) fn data_volume(&self, node: &NodeInput) -> String {
         format!("{}-data.raw", self.domain_name(node))

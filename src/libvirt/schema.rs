@@ -182,16 +182,28 @@ pub struct Interface {
     pub prefix: u8,
 }
 
-/// The node's disks, by file name of their images.
+/// The node's disks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Disks {
-    pub root: Volume,
+    pub root: RootDisk,
     /// Read-only squashfs, mounted at `/opt/kubi`. Absent when nothing of the node comes from artifacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<Volume>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataDisk>,
+}
+
+/// An empty qcow2 layer on the overlay: made anew whenever the node is replaced, so the overlay is never written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RootDisk {
+    pub volume: String,
+    pub format: DiskFormat,
+    /// The overlay: an entry of `images`. The layer has its virtual size.
+    pub backing: String,
+    /// virtio serial.
+    pub serial: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
