@@ -1,1 +1,77 @@
-//! recipe
+//! Recipes: what kubi knows about each component, as data. `load(files) -> Recipes`; see recipes/README.md for the format.
+//!
+//! Comes in: the files of the built-in folder and of the cluster's own one. Goes out: checked, typed recipes. Nothing
+//! here renders a template or reads a file system.
+
+mod defaults;
+mod load;
+mod model;
+mod versions;
+
+pub use defaults::{DefaultRule, Defaults};
+pub use load::{Files, RecipeError, built_in, load};
+pub use model::*;
+pub use versions::{Versions, numbers as version_numbers};
+
+use crate::spec::Role;
+use crate::tree::{Digest, NodePath};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All recipes that a cluster may choose from.
+#[derive(Debug)]
+pub struct Recipes {
+    /// By `slot/choice`.
+    pub by_id: BTreeMap<String, Arc<Recipe>>,
+    pub versions: Versions,
+    pub defaults: Defaults,
+    /// Covers every byte of every recipe.
+    pub digest: Digest,
+}
+
+/// One folder: `recipes/<slot>/<choice>/`.
+#[derive(Debug)]
+pub struct Recipe {
+    /// `slot/choice`.
+    pub id: String,
+    pub manifest: Manifest,
+    pub files: Vec<RecipeSource>,
+    /// Whether the cluster's own folder supplied it, in place of or beside the built-in ones.
+    pub own: bool,
+}
+
+/// A file below `files/` or `files.<role>/`.
+#[derive(Debug)]
+pub struct RecipeSource {
+    /// Only nodes with this effective role get it; `None` for all.
+    pub role: Option<Role>,
+    pub path: NodePath,
+    pub is_template: bool,
+    pub bytes: Vec<u8>,
+    /// Relative to the recipe's folder: `files.controller/etc/hosts.tera`.
+    pub name: String,
+}
+
+impl Recipe {
+    pub fn slot(&self) -> &str {
+        self.id.split('/').next().unwrap_or(&self.id)
+    }
+}
+
+impl Recipes {
+    pub fn get(&self, id: &str) -> Option<&Arc<Recipe>> {
+        self.by_id.get(id)
+    }
+
+    /// The choices that a slot has.
+    pub fn choices(&self, slot: &str) -> Vec<&str> {
+        let in_slot = self.by_id.keys().filter_map(|id| id.split_once('/'));
+        in_slot.filter(|(name, _)| *name == slot).map(|(_, choice)| choice).collect()
+    }
+
+    pub fn slots(&self) -> Vec<&str> {
+        let mut slots: Vec<&str> = self.by_id.values().map(|recipe| recipe.slot()).collect();
+        slots.dedup();
+        slots
+    }
+}
