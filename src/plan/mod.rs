@@ -1,1 +1,79 @@
-//! plan
+//! `plan(Cluster, Recipes, Lock) -> Plan`: which recipe with which parameters lands on which node; no file contents yet.
+//!
+//! Nodes that choose alike share one [`Class`], so planning costs little more for a thousand nodes than for one.
+
+mod check;
+mod class;
+mod components;
+mod context;
+mod layers;
+mod node;
+
+pub use class::Class;
+pub use components::ResolvedComponent;
+pub use node::NodePlan;
+
+use crate::artifact::Lock;
+use crate::recipe::Recipes;
+use crate::spec::{Cluster, Problem};
+use crate::template::Templates;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that rendering needs, save secrets.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub cluster: &'a Cluster,
+    pub recipes: &'a Recipes,
+    pub templates: &'a Templates,
+    /// In the spec's order.
+    pub nodes: Vec<NodePlan>,
+    /// Template context that is the same for all nodes.
+    pub shared: context::Shared,
+    pub warnings: Vec<Problem>,
+}
+
+/// Whether everything must be in the lock already. `kubi lock` and `kubi base build` plan before it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pins {
+    Required,
+    Open,
+}
+
+/// Plans all nodes, or reports everything that the recipes and the lock find wrong with the spec.
+pub fn plan<'a>(
+    cluster: &'a Cluster,
+    recipes: &'a Recipes,
+    templates: &'a Templates,
+    lock: &Lock,
+    pins: Pins,
+) -> Result<Plan<'a>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let shared = context::Shared::new(cluster, recipes);
+    let mut classes: BTreeMap<class::Key, Option<Arc<Class>>> = BTreeMap::new();
+    let mut nodes = Vec::with_capacity(cluster.spec.nodes.len());
+    for (index, node) in cluster.spec.nodes.iter().enumerate() {
+        let roles = node::effective_roles(cluster, node);
+        let key = class::Key::new(node, &roles);
+        let class = classes.entry(key).or_insert_with(|| {
+            let resolver = class::Resolver {
+                cluster,
+                recipes,
+                templates,
+                lock,
+                shared: &shared,
+                require_lock: pins == Pins::Required,
+            };
+            resolver.resolve(index, node, &roles, &mut problems).map(Arc::new)
+        });
+        if let Some(class) = class {
+            nodes.extend(node::plan(cluster, &shared, index, node, roles, class, &mut problems));
+        }
+    }
+    check::unused(cluster, recipes, &nodes, &mut problems);
+    check::generations(cluster, &nodes, &mut problems);
+    if problems.iter().any(Problem::is_error) {
+        return Err(problems);
+    }
+    Ok(Plan { cluster, recipes, templates, nodes, shared, warnings: problems })
+}

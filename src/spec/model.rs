@@ -121,6 +121,17 @@ pub enum Role {
     Etcd,
 }
 
+impl Role {
+    /// As the spec writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Controller => "controller",
+            Role::Worker => "worker",
+            Role::Etcd => "etcd",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct RoleSpec {

@@ -1,0 +1,96 @@
+//! One node's plan: its class, and what is its own.
+
+use super::class::Class;
+use super::context::Shared;
+use crate::libvirt::identity;
+use crate::spec::addressing::{host, pod_cidr};
+use crate::spec::{Cluster, Node, Problem, Role, SpecPath, Value};
+use crate::template::value;
+use crate::tree::Digest;
+use ipnet::Ipv4Net;
+use serde_json::json;
+use std::sync::Arc;
+use tera::Context;
+
+/// What one node becomes.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// In `spec.nodes`.
+    pub index: usize,
+    pub name: String,
+    /// With `etcd` for controllers that are members.
+    pub roles: Vec<Role>,
+    pub class: Arc<Class>,
+    pub pod_cidr: Ipv4Net,
+    /// Names the node's plan: roles, parameters, addresses. No file contents. cloud-init's instance id.
+    pub digest: Digest,
+    node: tera::Value,
+}
+
+/// The node's roles; controllers are etcd members too when no node is one by itself.
+pub fn effective_roles(cluster: &Cluster, node: &Node) -> Vec<Role> {
+    let mut roles = node.roles.clone();
+    let dedicated = || cluster.spec.nodes.iter().any(|n| n.roles.contains(&Role::Etcd));
+    if roles.contains(&Role::Controller) && !dedicated() {
+        roles.push(Role::Etcd);
+    }
+    roles.sort();
+    roles.dedup();
+    roles
+}
+
+/// Plans a node; `None` when its share of the pod network is wrong, which is reported.
+pub(super) fn plan(
+    cluster: &Cluster,
+    shared: &Shared,
+    index: usize,
+    node: &Node,
+    roles: Vec<Role>,
+    class: &Arc<Class>,
+    problems: &mut Vec<Problem>,
+) -> Option<NodePlan> {
+    let pod_cidr = match pod_cidr(cluster, node) {
+        Ok(pod_cidr) => pod_cidr,
+        Err(error) => {
+            problems.push(Problem::error("pod-cidr", SpecPath::node(index), error.to_string()));
+            return None;
+        }
+    };
+    let name = &cluster.metadata.name;
+    let digest = digest(name, shared, node, &roles, class);
+    let controllers = cluster.spec.nodes.iter().filter(|n| n.roles.contains(&Role::Controller));
+    let position = controllers.take_while(|n| n.name != node.name).count();
+    let interface = |network: &str| json!({"name": network, "mac": identity::mac(name, &node.name, network)});
+    let context = json!({
+        "name": node.name, "roles": roles, "architecture": node.architecture, "addresses": node.addresses,
+        "podCIDR": pod_cidr, "podGateway": host(pod_cidr, 1), "machineId": identity::machine_id(name, &node.name),
+        "instanceId": digest.hex(), "labels": node.labels, "taints": node.taints, "dataDisk": class.size.data.is_some(),
+        "hypervisor": node.hypervisor,
+        "interfaces": {"management": interface("management"), "cluster": interface("cluster")},
+        "index": if roles.contains(&Role::Controller) { json!(position) } else { Value::Null },
+    });
+    Some(NodePlan {
+        index,
+        name: node.name.clone(),
+        roles,
+        class: Arc::clone(class),
+        pod_cidr,
+        digest,
+        node: value(&context),
+    })
+}
+
+fn digest(cluster: &str, shared: &Shared, node: &Node, roles: &[Role], class: &Class) -> Digest {
+    let recipes: Vec<&str> = class.recipes.iter().map(|recipe| recipe.id.as_str()).collect();
+    let plan = json!([cluster, shared.minor, node, roles, recipes, class.params, class.components]);
+    Digest::of(plan.to_string().as_bytes())
+}
+
+impl NodePlan {
+    /// The context of one of its recipes.
+    pub fn context(&self, recipe: &str) -> Context {
+        let mut context = self.class.contexts.get(recipe).cloned().unwrap_or_default();
+        context.insert_value("node", self.node.clone());
+        context
+    }
+}
