@@ -16,4 +16,5 @@ pub mod render;
 pub mod secret;
 pub mod spec;
 pub mod store;
+pub mod template;
 pub mod tree;

@@ -1,0 +1,120 @@
+//! `trust`, `certificates`, `authorityKeys` and `keyPairs` of a recipe.
+
+use super::RenderError;
+use super::node::{Rendering, Step};
+use crate::pki::Request;
+use crate::recipe::{CertificateDeclaration, Scope, Usage};
+use crate::tree::{Contents, Encoding, Kind, Mode, SecretRef};
+use std::net::IpAddr;
+
+/// A secret's name: one for the cluster, or one for each node.
+pub(super) fn secret_name(name: &str, scope: Scope, node: &str) -> String {
+    match scope {
+        Scope::Cluster => name.to_owned(),
+        Scope::Node => format!("{name}/{node}"),
+    }
+}
+
+pub(super) fn key_contents(key: SecretRef) -> Contents {
+    let mut contents = Contents::default();
+    contents.push_secret(key, Encoding::Pem);
+    contents
+}
+
+impl Rendering<'_, '_> {
+    pub(super) fn trust(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        for trust in &step.recipe.manifest.trust {
+            if !self.holds(step, trust.when.as_deref())? {
+                continue;
+            }
+            let pems = trust.authorities.iter().map(|name| self.renderer.pki.authority_pem(name));
+            let text = pems.collect::<Result<String, _>>()?;
+            let owner = self.owner(step, trust.owner.as_deref())?;
+            let origin = self.origin(step, &format!("trust.{}", trust.path));
+            let kind = Kind::File(Contents::public(text));
+            self.put(trust.path.clone(), kind, trust.mode.unwrap_or(Mode::FILE), owner, origin)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn certificates(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        for declared in &step.recipe.manifest.certificates {
+            if !self.holds(step, declared.when.as_deref())? {
+                continue;
+            }
+            let issued = self.renderer.pki.issue(&self.request(step, declared)?)?;
+            let owner = self.owner(step, declared.owner.as_deref())?;
+            let origin = self.origin(step, &format!("certificates.{}", declared.name));
+            self.put_public(&declared.certificate, issued.certificate_pem, owner, origin.clone())?;
+            self.put_secret(&declared.key, key_contents(issued.key), owner, origin)?;
+        }
+        Ok(())
+    }
+
+    fn request(&self, step: Step<'_>, declared: &CertificateDeclaration) -> Result<Request, RenderError> {
+        let mut dns = self.words(step, &declared.dns)?;
+        let mut addresses = Vec::new();
+        for word in self.words(step, &declared.addresses)? {
+            let address: IpAddr = word.parse().map_err(|_| {
+                let place = format!("certificates.{}.addresses", declared.name);
+                RenderError::recipe(&step.recipe.id, place, format!("{word:?} is no IP address"))
+            })?;
+            addresses.push(address);
+        }
+        for san in self.renderer.plan.cluster.spec.pki.sans.get(&declared.name).into_iter().flatten() {
+            match san.parse::<IpAddr>() {
+                Ok(address) => addresses.push(address),
+                Err(_) => dns.push(san.clone()),
+            }
+        }
+        Ok(Request {
+            name: secret_name(&declared.name, declared.scope, &self.plan.name),
+            authority: declared.authority.clone(),
+            common_name: self.text(step, &declared.common_name)?,
+            organizations: declared.organizations.iter().map(|o| self.text(step, o)).collect::<Result<_, _>>()?,
+            server: declared.usages.contains(&Usage::Server),
+            client: declared.usages.contains(&Usage::Client),
+            dns,
+            addresses,
+        })
+    }
+
+    pub(super) fn authority_keys(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        for declared in &step.recipe.manifest.authority_keys {
+            if !self.holds(step, declared.when.as_deref())? {
+                continue;
+            }
+            // `Keys` refuses the key of a root: only intermediate authorities may leave the build machine.
+            let name = format!("intermediate/{}", declared.authority);
+            let keys = self.renderer.keys;
+            let key = keys.private_key(&name, keys.generation_of(&name))?;
+            let certificate = self.renderer.pki.authority_pem(&declared.authority)?;
+            let owner = self.owner(step, declared.owner.as_deref())?;
+            let origin = self.origin(step, &format!("authorityKeys.{}", declared.authority));
+            self.put_public(&declared.certificate, certificate, owner, origin.clone())?;
+            self.put_secret(&declared.key, key_contents(key), owner, origin)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn key_pairs(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        for declared in &step.recipe.manifest.key_pairs {
+            if !self.holds(step, declared.when.as_deref())? {
+                continue;
+            }
+            let keys = self.renderer.keys;
+            let name = secret_name(&declared.name, declared.scope, &self.plan.name);
+            let generation = keys.generation_of(&name);
+            let owner = self.owner(step, declared.owner.as_deref())?;
+            let origin = self.origin(step, &format!("keyPairs.{}", declared.name));
+            if let Some(path) = &declared.private {
+                let key = keys.private_key(&name, generation)?;
+                self.put_secret(path, key_contents(key), owner, origin.clone())?;
+            }
+            if let Some(path) = &declared.public {
+                self.put_public(path, keys.public_key_pem(&name, generation)?, owner, origin)?;
+            }
+        }
+        Ok(())
+    }
+}

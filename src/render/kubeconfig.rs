@@ -1,0 +1,110 @@
+//! `kubeconfigs` of a recipe, and `operator` files, which never enter a node.
+
+use super::certificates::secret_name;
+use super::node::{Rendering, Step};
+use super::{RenderError, Renderer};
+use crate::pki::Request;
+use crate::recipe::{KubeconfigDeclaration, Recipe};
+use crate::tree::{Contents, Encoding};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::collections::BTreeSet;
+use tera::Context;
+
+/// A kubeconfig for the operator: written beside the images, 0600.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorFile {
+    pub name: String,
+    pub contents: Contents,
+}
+
+impl Rendering<'_, '_> {
+    pub(super) fn kubeconfigs(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        for declared in &step.recipe.manifest.kubeconfigs {
+            let Some(path) = declared.path.as_ref() else {
+                let reason = "has no `path`: only `operator` files go without one";
+                return Err(RenderError::recipe(
+                    &step.recipe.id,
+                    format!("kubeconfigs.{}", declared.certificate),
+                    reason,
+                ));
+            };
+            if self.holds(step, declared.when.as_deref())? {
+                let contents = self.renderer.kubeconfig(step.recipe, declared, step.context, &self.plan.name)?;
+                let owner = self.owner(step, declared.owner.as_deref())?;
+                let origin = self.origin(step, &format!("kubeconfigs.{}", declared.certificate));
+                self.put_secret(path, contents, owner, origin)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Renderer<'_> {
+    /// The operator's files, each once, whichever nodes their recipe is on.
+    pub fn operator(&self) -> Result<Vec<OperatorFile>, RenderError> {
+        let context = self.plan.shared.cluster_context();
+        let mut seen = BTreeSet::new();
+        let mut files = Vec::new();
+        for recipe in self.plan.nodes.iter().flat_map(|node| &node.class.recipes) {
+            if !seen.insert(&recipe.id) {
+                continue;
+            }
+            for declared in &recipe.manifest.operator {
+                let name = declared.file.clone().filter(|name| !name.contains('/') && !name.starts_with('.'));
+                let Some(name) = name else {
+                    let reason = "needs a plain file name under `file`";
+                    return Err(RenderError::recipe(&recipe.id, format!("operator.{}", declared.certificate), reason));
+                };
+                if self.templates.holds(&recipe.id, declared.when.as_deref(), &context)? {
+                    files.push(OperatorFile {
+                        name,
+                        contents: self.kubeconfig(recipe, declared, &context, "operator")?,
+                    });
+                }
+            }
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
+    }
+
+    /// `v1` `Config` with one cluster, user and context; all key material embedded.
+    fn kubeconfig(
+        &self,
+        recipe: &Recipe,
+        declared: &KubeconfigDeclaration,
+        context: &Context,
+        node: &str,
+    ) -> Result<Contents, RenderError> {
+        let text = |text: &str| self.templates.text(&recipe.id, text, context).map(|text| text.into_owned());
+        let request = Request {
+            name: secret_name(&declared.certificate, declared.scope, node),
+            authority: declared.authority.clone(),
+            common_name: text(&declared.user)?,
+            organizations: declared.organizations.iter().map(|o| text(o)).collect::<Result<_, _>>()?,
+            client: true,
+            ..Request::default()
+        };
+        let issued = self.pki.issue(&request)?;
+        let authority = STANDARD.encode(self.pki.authority_pem(&declared.authority)?);
+        let server = text(&declared.server)?;
+        let cluster = &self.plan.cluster.metadata.name;
+        let user = &request.common_name;
+        // JSON strings are YAML strings (YAML 1.2, section 1.3), so names need no quoting rules of their own.
+        let quoted = |text: &str| json!(text).to_string();
+        let mut contents = Contents::public(format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: {cluster}\n  cluster:\n    server: {server}\n    certificate-authority-data: {authority}\n\
+             contexts:\n- name: {context}\n  context:\n    cluster: {cluster}\n    user: {user}\ncurrent-context: {context}\n\
+             users:\n- name: {user}\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: ",
+            cluster = quoted(cluster),
+            server = quoted(&server),
+            context = quoted(&format!("{user}@{cluster}")),
+            user = quoted(user),
+            certificate = STANDARD.encode(&issued.certificate_pem),
+        ));
+        contents.push_secret(issued.key, Encoding::PemBase64);
+        contents.push(b"\n");
+        Ok(contents)
+    }
+}
