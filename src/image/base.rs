@@ -33,11 +33,7 @@ impl Base {
 
     pub(super) fn on_disk(disk: Arc<dyn Disk>, format: ImageFormat) -> Result<Self, ImageError> {
         let partition = partition::find_root(disk.as_ref())?;
-        let start = partition.offset;
-        let volume = Volume::open(partition.length, &|offset, bytes| match start.checked_add(offset) {
-            Some(at) => disk.read_at(at, bytes),
-            None => Err(ImageError::damaged("ext4 lies outside the disk")),
-        })?;
+        let volume = Volume::open(disk.as_ref(), partition.offset, partition.length)?;
         Ok(Self { disk, format, partition, volume, blocks: Cache::default(), chunks: Cache::default() })
     }
 

@@ -132,7 +132,8 @@ impl Editor<'_> {
             }
         }
         names.sort_by_key(|(value, _)| *value);
-        let split = half(&names);
+        let lengths: Vec<_> = names.iter().map(|(_, name)| directory::record_length(name.0.len())).collect();
+        let split = half(&lengths);
         let boundary = names.get(split).map(|(value, _)| *value).ok_or_else(|| directory::damaged(directory.number))?;
         // The lowest bit says that names of this hash begin in the block before.
         let continued = split > 0 && names.get(split - 1).is_some_and(|(value, _)| *value == boundary);
@@ -195,16 +196,15 @@ fn search(index: &[u8], records: usize, value: u32) -> Option<usize> {
     Some(above.unwrap_or(count) - 1)
 }
 
-/// Where to split sorted names so that both halves take about the same room; neither half is empty.
-fn half<T>(names: &[(u32, (Vec<u8>, u32, T))]) -> usize {
-    let length = |(_, (name, _, _)): &(u32, (Vec<u8>, u32, T))| directory::record_length(name.len());
-    let total: usize = names.iter().map(length).sum();
+/// Where to split entries of these lengths so that both parts take about the same room; neither part is empty.
+fn half(lengths: &[usize]) -> usize {
+    let total: usize = lengths.iter().sum();
     let mut sum = 0;
-    let position = names.iter().position(|name| {
-        sum += length(name);
+    let position = lengths.iter().position(|length| {
+        sum += length;
         sum * 2 > total
     });
-    position.unwrap_or(0).clamp(1, names.len().saturating_sub(1).max(1))
+    position.unwrap_or(0).clamp(1, lengths.len().saturating_sub(1).max(1))
 }
 
 /// The checksum of an index block covers the records in use and stands behind the last possible one.

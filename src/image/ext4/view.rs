@@ -1,7 +1,7 @@
 //! A volume's fixed facts, and reading it through any source of blocks.
 
-use super::super::ImageError;
 use super::super::bytes::is_zero;
+use super::super::{Disk, ImageError};
 use super::extents::BlockMap;
 use super::group::Group;
 use super::inode::{FileKind, Inode};
@@ -17,11 +17,12 @@ pub(in super::super) struct Volume {
 }
 
 impl Volume {
-    /// Reads the volume's head; `read` gives bytes at an offset of a volume of `size` bytes.
-    pub(in super::super) fn open(
-        size: u64,
-        read: &dyn Fn(u64, &mut [u8]) -> Result<(), ImageError>,
-    ) -> Result<Self, ImageError> {
+    /// Reads the head of the volume that begins at byte `start` of a disk and has `size` bytes.
+    pub(in super::super) fn open(disk: &dyn Disk, start: u64, size: u64) -> Result<Self, ImageError> {
+        let read = |offset: u64, bytes: &mut [u8]| match start.checked_add(offset) {
+            Some(at) => disk.read_at(at, bytes),
+            None => Err(ImageError::damaged("ext4 lies outside the disk")),
+        };
         let mut raw = vec![0; superblock::SIZE];
         if size < 2 * superblock::SIZE as u64 {
             return Err(ImageError::damaged("the root partition is too small for ext4"));
