@@ -1,1 +1,57 @@
-//! cli
+//! The command line: one file a command. Turns typed errors into messages, help lines and exit codes.
+
+#![allow(clippy::disallowed_methods, reason = "commands are part of the edge")]
+
+mod completion;
+mod failure;
+mod ui;
+
+pub use failure::{Exit, Failure, Outcome};
+pub use ui::{OutputFormat, Ui};
+
+use clap::{Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Examples:
+  kubi init lab                 a commented spec, a sealed root secret and a .gitignore
+  kubi check                    every problem of cluster.yaml, with line, column and what to write instead
+  kubi build                    every node's file tree, bundle and overlay, into out/
+  kubi explain c1:/etc/hosts    which recipe, template and spec keys made a file
+
+Exit codes: 0 done, 1 the spec or the output is wrong, 2 wrong usage, 3 a file, a tool or the machine failed,
+4 a secret could not be opened, 130 interrupted.";
+
+/// Kubernetes nodes as reviewed, reproducible disk images: one cluster spec in, every node's whole file tree out.
+#[derive(Debug, Parser)]
+#[command(name = "kubi", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// `json` prints one JSON document for programs; `text` is for people
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub output: OutputFormat,
+    /// Says less: no progress, no summary
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prints the completion script for a shell
+    Completion(completion::CompletionArgs),
+}
+
+/// Runs a command; the process's exit code says how it went.
+pub fn run(cli: &Cli) -> Exit {
+    let ui = Ui::new(cli.output, cli.quiet);
+    let outcome = match &cli.command {
+        Command::Completion(args) => completion::run(args, &ui),
+    };
+    match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.exit
+        }
+    }
+}

@@ -61,13 +61,13 @@ impl Resolver<'_> {
         let from = wanted.from.unwrap_or(if declaration.artifact.is_some() { From::Artifact } else { From::Package });
         let source = Source { recipe, name, declaration, path };
         match from {
-            From::Artifact => self.from_artifact(&source, wanted.version, architecture),
-            From::Package => self.from_package(&source, wanted.version),
+            From::Artifact => self.artifact(&source, wanted.version, architecture),
+            From::Package => self.package(&source, wanted.version),
         }
         .map_err(|problem| vec![problem])
     }
 
-    fn from_artifact(
+    fn artifact(
         &self,
         source: &Source<'_>,
         wanted: Option<String>,
@@ -90,7 +90,7 @@ impl Resolver<'_> {
         Ok(self.resolved(source, From::Artifact, version, tree.unwrap_or_else(|| format!("{ARTIFACT_ROOT}/bin"))))
     }
 
-    fn from_package(&self, source: &Source<'_>, wanted: Option<String>) -> Result<ResolvedComponent, Problem> {
+    fn package(&self, source: &Source<'_>, wanted: Option<String>) -> Result<ResolvedComponent, Problem> {
         let Some(package) = &source.declaration.package else {
             return Err(source.problem("component-source", "no Debian package has it", "write `from: artifact`"));
         };
