@@ -3,6 +3,7 @@
 //!
 //! Pure: downloads and the cache live in `edge`.
 
+pub mod base;
 mod catalog;
 mod disk_path;
 mod lock;
