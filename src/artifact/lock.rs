@@ -3,6 +3,7 @@
 
 use super::TextError;
 use super::catalog::{Catalog, check_name, check_version};
+use crate::image::ImageFormat;
 use crate::spec::model::Architecture;
 use crate::tree::Digest;
 use serde::{Deserialize, Serialize};
@@ -37,23 +38,6 @@ pub struct LockedBase {
     pub initrd: Option<Digest>,
     /// Every installed Debian package and its version.
     pub packages: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ImageFormat {
-    Raw,
-    Qcow2,
-}
-
-impl ImageFormat {
-    /// The name that QEMU and libvirt use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ImageFormat::Raw => "raw",
-            ImageFormat::Qcow2 => "qcow2",
-        }
-    }
 }
 
 /// How the kernel finds its root: `PARTUUID=`, `UUID=` or `LABEL=`, as `root=` on its command line has it.

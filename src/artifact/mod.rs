@@ -11,8 +11,9 @@ mod lock_text;
 mod resolve;
 mod text_error;
 
+pub use crate::image::ImageFormat;
 pub use catalog::{Artifact, Catalog, CatalogError, Destination, Format, Release};
 pub use disk_path::DiskPath;
-pub use lock::{ImageFormat, Lock, LockError, LockedArtifact, LockedBase, RootDevice};
+pub use lock::{Lock, LockError, LockedArtifact, LockedBase, RootDevice};
 pub use resolve::{Needed, ResolveError, Unresolved, resolve};
 pub use text_error::TextError;

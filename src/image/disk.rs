@@ -17,8 +17,8 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// The name that qcow2 headers and libvirt use.
-    pub fn as_str(self) -> &'static str {
+    /// The name that qcow2 headers, QEMU and libvirt use.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
             Self::Qcow2 => "qcow2",
@@ -38,7 +38,7 @@ impl ImageFormat {
 
 impl fmt::Display for ImageFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.name())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Comes in: the bytes of a base image, a tree, and whoever hands out secrets. Goes out: overlays as byte chunks. Nothing
 //! here opens a file, looks at a clock or starts a process; see docs/images.md for the formats and the choices.
 
+mod artifact_disk;
 mod base;
 mod bytes;
 mod contents;
@@ -14,6 +15,7 @@ mod partition;
 mod qcow2;
 mod verify;
 
+pub use artifact_disk::{ArtifactEntry, OpenFile, write_artifact_disk};
 pub use base::Base;
 pub use contents::{KernelFiles, installed_packages, kernel_and_initrd, read_file};
 pub use disk::{Disk, ImageFormat, ReadAt};

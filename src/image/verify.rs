@@ -105,7 +105,7 @@ impl ReadBack {
         };
         let (name, format) = disk.backing_name();
         check("backing file", name, options.backing_name);
-        check("backing format", format, base.format().as_str());
+        check("backing format", format, base.format().name());
         check("disk size", Some(&disk.size().to_string()), &options.disk_size.to_string());
         let cluster_size = disk.cluster_size();
         let stored = disk.stored_clusters()?;

@@ -46,6 +46,12 @@ pub fn run_input(program: &str, arguments: &[&str], input: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// A scratch directory in memory where there is such a place: e2fsprogs flush every file to its disk.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
@@ -58,7 +64,7 @@ pub struct Host {
 impl Host {
     /// A small root with what overlays meet: links instead of directories, hard links, existing files and directories.
     pub fn new() -> Self {
-        let host = Self { directory: tempfile::tempdir().unwrap() };
+        let host = Self { directory: scratch() };
         host.file("etc/hostname", "debian\n");
         host.file("etc/hosts", "127.0.0.1 localhost\n");
         host.file("etc/machine-id", "");
@@ -107,7 +113,7 @@ pub struct Image {
 
 impl Image {
     pub fn new(host: &Host, root_mib: u64, options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let path = directory.path().join("base.raw");
         let root_bytes = root_mib * MIB;
         fs::File::create(&path).unwrap().set_len(ROOT_START + root_bytes + MIB).unwrap();
@@ -259,7 +265,7 @@ pub fn stat(root: &Path, paths: &[&str]) -> Vec<BTreeMap<String, String>> {
 
 /// The whole file system as files on the host.
 pub fn dump(root: &Path) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     run("debugfs", &["-R", &format!("rdump / {}", text(directory.path())), text(root)]);
     directory
 }

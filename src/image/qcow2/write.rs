@@ -123,7 +123,7 @@ impl OverlayBuilder<'_> {
 
     fn put_header(&self, out: &mut [u8], layout: &Layout) {
         let name = self.backing_name.as_bytes();
-        let format = self.backing_format.as_str().as_bytes();
+        let format = self.backing_format.name().as_bytes();
         let extension = HEADER_LENGTH as usize;
         let name_at = extension + 8 + format.len().next_multiple_of(8) + 8;
         let refcount_table = CLUSTER;
