@@ -2,4 +2,6 @@
 #![allow(clippy::disallowed_methods)] // this is the edge
 
 pub mod base_build;
+pub mod identity;
+pub mod key_cache;
 pub mod process;

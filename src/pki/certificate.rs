@@ -59,7 +59,7 @@ struct Declared {
 
 struct Signed {
     key: Arc<KeyPair>,
-    key_id: [u8; 20],
+    key_id: Vec<u8>,
     subject: Vec<u8>,
     pem: String,
     /// This certificate and those above it up to the root, without the root.
@@ -79,7 +79,35 @@ impl<'a> Pki<'a> {
         for authority in authorities {
             this.lengthen_paths(authority)?;
         }
+        this.check_imported()?;
         Ok(this)
+    }
+
+    fn check_imported(&self) -> Result<(), PkiError> {
+        for (name, imported) in self.keys.imported() {
+            let fail = |problem: String| Err(PkiError::Import { authority: name.clone(), problem });
+            let Some(declared) = self.authorities.get(name) else {
+                return Err(self.unknown(name));
+            };
+            if let Some(problem) = imported.problems(self.pki).into_iter().next() {
+                return fail(problem);
+            }
+            if imported.path_length.is_some_and(|length| length < u32::from(declared.path_length)) {
+                return fail("may have no other authority below it (path length), and one is declared".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> PkiError {
+        PkiError::UnknownAuthority { name: name.to_owned(), known: self.authorities.keys().cloned().collect() }
+    }
+
+    /// Names of the keys that are made for authorities, for [`Keys::prepare`].
+    pub fn authority_keys(&self) -> Vec<String> {
+        let made =
+            self.authorities.values().filter(|declared| !self.keys.imported().contains_key(&declared.authority.name));
+        made.map(|declared| key_name(&declared.authority)).collect()
     }
 
     /// Gives every authority above this one room for it in its path length constraint.
@@ -90,12 +118,10 @@ impl<'a> Pki<'a> {
             if usize::from(depth) > self.authorities.len().min(usize::from(u8::MAX - 1)) {
                 return Err(PkiError::AuthorityCycle { name: authority.name.clone() });
             }
-            let known = || self.authorities.keys().cloned().collect();
-            let above = match self.authorities.contains_key(&name) {
-                true => self.authorities.get_mut(&name),
-                false => return Err(PkiError::UnknownAuthority { name, known: known() }),
-            };
-            parent = above.and_then(|above| {
+            if !self.authorities.contains_key(&name) {
+                return Err(self.unknown(&name));
+            }
+            parent = self.authorities.get_mut(&name).and_then(|above| {
                 above.path_length = above.path_length.max(depth);
                 above.authority.parent.clone()
             });
@@ -106,6 +132,17 @@ impl<'a> Pki<'a> {
     /// An authority's certificate, which clients and servers trust.
     pub fn authority_pem(&self, name: &str) -> Result<String, PkiError> {
         Ok(self.signed(name)?.pem.clone())
+    }
+
+    /// The private key of an authority with a parent, for a node that signs with it. A root's is refused, and so is an
+    /// imported one's.
+    pub fn authority_key(&self, name: &str) -> Result<SecretRef, PkiError> {
+        let declared = self.authorities.get(name).ok_or_else(|| self.unknown(name))?;
+        if declared.authority.parent.is_none() || self.keys.imported().contains_key(name) {
+            return Err(PkiError::AuthorityKey { name: name.to_owned() });
+        }
+        let key = key_name(&declared.authority);
+        self.keys.private_key(&key, self.keys.generation_of(&key))
     }
 
     /// Issues the certificate and names its key, in the generation that the spec gives it.
@@ -144,10 +181,7 @@ impl<'a> Pki<'a> {
     }
 
     fn signed(&self, name: &str) -> Result<Arc<Signed>, PkiError> {
-        let Some(declared) = self.authorities.get(name) else {
-            let known = self.authorities.keys().cloned().collect();
-            return Err(PkiError::UnknownAuthority { name: name.to_owned(), known });
-        };
+        let declared = self.authorities.get(name).ok_or_else(|| self.unknown(name))?;
         declared.signed.get_or_init(|| self.sign_authority(declared).map(Arc::new)).clone()
     }
 
@@ -155,7 +189,17 @@ impl<'a> Pki<'a> {
         let authority = &declared.authority;
         // `new` has refused cycles, so this ends.
         let parent = authority.parent.as_deref().map(|parent| self.signed(parent)).transpose()?;
-        let name = format!("{}/{}", if parent.is_some() { "intermediate" } else { "ca" }, authority.name);
+        if let Some(imported) = self.keys.imported().get(&authority.name) {
+            let above = parent.map_or(String::new(), |parent| imported.pem.clone() + &parent.intermediates);
+            return Ok(Signed {
+                key: imported.key.clone(),
+                key_id: imported.key_id.clone(),
+                subject: imported.subject.clone(),
+                pem: imported.pem.clone(),
+                intermediates: above,
+            });
+        }
+        let name = key_name(authority);
         let key = self.keys.key_pair(&name, self.keys.generation_of(&name));
         let organization: Vec<String> = self.pki.subject.organization.iter().cloned().collect();
         let subject = subject(&name, &self.pki.subject, &organization, &authority.common_name)?;
@@ -173,8 +217,13 @@ impl<'a> Pki<'a> {
         let signer = parent.as_ref().map_or(&key, |parent| &parent.key);
         let pem = pem::encode("CERTIFICATE", &contents.sign(signer));
         let intermediates = parent.as_ref().map_or(String::new(), |parent| pem.clone() + &parent.intermediates);
-        Ok(Signed { key_id: key_id(key.public_bits()), key: key.clone(), subject, pem, intermediates })
+        Ok(Signed { key_id: key_id(key.public_bits()).to_vec(), key: key.clone(), subject, pem, intermediates })
     }
+}
+
+/// Roots and intermediates have names apart, so that [`Keys::private_key`] can refuse the roots'.
+fn key_name(authority: &Authority) -> String {
+    format!("{}/{}", if authority.parent.is_some() { "intermediate" } else { "ca" }, authority.name)
 }
 
 /// Subject alternative names in lower case, sorted, each once.

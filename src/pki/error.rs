@@ -10,14 +10,18 @@ pub enum PkiError {
     #[error("certificate authority {name:?} is its own parent, directly or through others")]
     AuthorityCycle { name: String },
     #[error(
-        "the private key of certificate authority {name:?} never leaves the build machine; only intermediate \
-         authorities (with a `parent`) can be put on a node, as intermediate/NAME"
+        "the private key of certificate authority {name:?} never leaves the build machine; only that of an \
+         authority with a `parent` can be put on a node"
     )]
     AuthorityKey { name: String },
     #[error("certificate {certificate}: {field} {value:?} {problem}")]
     Subject { certificate: String, field: &'static str, value: String, problem: &'static str },
     #[error("certificate {certificate}: {value:?} is no DNS name that a certificate can carry")]
     DnsName { certificate: String, value: String },
+    #[error("the imported certificate authority {authority:?} {problem}")]
+    Import { authority: String, problem: String },
+    #[error("no sealed file {file:?} was opened")]
+    UnknownSealed { file: String },
     #[error("certificate {certificate}: usages are empty; write server, client or both")]
     NoUsage { certificate: String },
     #[error("certificate {certificate}: a server certificate needs a DNS name or an address")]

@@ -1,18 +1,24 @@
 //! All of a cluster's secrets by name. The only type that hands out private bytes.
 
 use super::error::PkiError;
+use super::generations;
+use super::import::ImportedAuthority;
+use super::key_cache::{Entry, KeyCache};
 use super::key_pair::KeyPair;
 use crate::secret::{KeyStream, RootSecret, commit_symmetric};
-use crate::spec;
+use crate::spec::{self, Algorithm};
 use crate::tree::{Encoding, FillError, SecretRef, SecretSource};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use zeroize::Zeroizing;
 
-/// ECDSA key pairs kept in memory, about 600 bytes each. Beyond that they are derived again when asked for.
+/// ECDSA key pairs kept in memory, about 600 bytes each. Beyond that they are derived again when asked for. RSA keys
+/// are always kept.
 const REMEMBERED: usize = 32_768;
 
 type Slot = Arc<OnceLock<Arc<KeyPair>>>;
@@ -21,39 +27,83 @@ type Slot = Arc<OnceLock<Arc<KeyPair>>>;
 pub struct Keys {
     root: RootSecret,
     cluster: String,
+    algorithm: Algorithm,
     generations: BTreeMap<String, u32>,
+    imported: BTreeMap<String, ImportedAuthority>,
+    sealed: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    cache: Option<Box<dyn KeyCache>>,
     remembered: Mutex<BTreeMap<(String, u32), Slot>>,
 }
 
 impl Keys {
     pub fn new(root: RootSecret, cluster: &str, pki: &spec::Pki) -> Self {
-        Self { root, cluster: cluster.to_owned(), generations: pki.generations.clone(), remembered: Mutex::default() }
+        Self {
+            root,
+            cluster: cluster.to_owned(),
+            algorithm: pki.algorithm,
+            generations: pki.generations.clone(),
+            imported: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            cache: None,
+            remembered: Mutex::default(),
+        }
     }
 
-    /// The generation of the secret declared as `name`: `ca/etcd`, `service-account`, `encryption-key1`, or
-    /// `etcd-server/NODE`, where one node's own entry wins over `etcd-server`. 1 when the spec sets none.
+    /// Certificate authorities of one's own, by name (`pki.import`).
+    pub fn with_imported(self, imported: BTreeMap<String, ImportedAuthority>) -> Self {
+        Self { imported, ..self }
+    }
+
+    /// Secrets that are not derived: the contents of sealed files, by file name.
+    pub fn with_sealed(self, sealed: BTreeMap<String, Zeroizing<Vec<u8>>>) -> Self {
+        Self { sealed, ..self }
+    }
+
+    /// Keeps RSA keys between runs.
+    pub fn with_key_cache(self, cache: Box<dyn KeyCache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// The generation that the spec gives `name`: `ca/etcd`, `service-account`, `encryption-key1`, `etcd-server/NODE`.
     pub fn generation_of(&self, name: &str) -> u32 {
-        let mut name = name;
-        loop {
-            if let Some(generation) = self.generations.get(name) {
-                return *generation;
-            }
-            match name.rsplit_once('/') {
-                Some((declared, _)) => name = declared,
-                None => return 1,
-            }
+        generations::generation_of(&self.generations, name)
+    }
+
+    /// Whether keys take so long to make that [`Self::prepare`] and its progress are worth showing.
+    pub fn are_slow(&self) -> bool {
+        rsa_bits(self.algorithm).is_some()
+    }
+
+    /// Makes RSA keys ahead of time, on all cores: `names` without their `key/`, and those of
+    /// [`super::Pki::authority_keys`]. Does nothing for ECDSA, which needs no preparation. Calls `progress` with the
+    /// number of finished keys and of all, from many threads.
+    pub fn prepare(&self, names: &BTreeSet<String>, progress: &(dyn Fn(usize, usize) + Sync)) {
+        if !self.are_slow() {
+            return;
         }
+        let done = AtomicUsize::new(0);
+        progress(0, names.len());
+        names.par_iter().for_each(|name| {
+            self.key_pair(name, self.generation_of(name));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
+        });
     }
 
     /// A derived symmetric secret of 32 bytes; fill it with [`Encoding::Base64`].
     pub fn symmetric(&self, name: &str, generation: u32) -> SecretRef {
-        let full = format!("symmetric/{name}");
         let secret = self.symmetric_bytes(name, generation);
-        let commitment = commit_symmetric(&self.root, &self.cluster, &full, generation, secret.as_slice());
-        SecretRef { name: full, generation, commitment: commitment.to_string() }
+        self.committed(format!("symmetric/{name}"), generation, secret.as_slice())
     }
 
-    /// A reference to the private key `name`, for a node. Never to an authority's, unless it is an intermediate one.
+    /// The contents of the sealed file `file`.
+    pub fn sealed(&self, file: &str) -> Result<SecretRef, PkiError> {
+        match self.sealed.get(file) {
+            Some(contents) => Ok(self.committed(format!("sealed/{file}"), 1, contents)),
+            None => Err(PkiError::UnknownSealed { file: file.to_owned() }),
+        }
+    }
+
+    /// A reference to the private key `name`, for a node. Never to a root authority's.
     pub fn private_key(&self, name: &str, generation: u32) -> Result<SecretRef, PkiError> {
         if let Some(authority) = name.strip_prefix("ca/") {
             return Err(PkiError::AuthorityKey { name: authority.to_owned() });
@@ -67,6 +117,10 @@ impl Keys {
         Ok(self.key_pair(name, generation).public_key_pem())
     }
 
+    pub(super) fn imported(&self) -> &BTreeMap<String, ImportedAuthority> {
+        &self.imported
+    }
+
     /// The key pair `name`, derived once per process.
     pub(super) fn key_pair(&self, name: &str, generation: u32) -> Arc<KeyPair> {
         let slot = {
@@ -76,7 +130,7 @@ impl Keys {
                 Some(slot) => slot.clone(),
                 None => {
                     let slot = Slot::default();
-                    if remembered.len() < REMEMBERED {
+                    if remembered.len() < REMEMBERED || self.are_slow() {
                         remembered.insert(key, slot.clone());
                     }
                     slot
@@ -84,42 +138,88 @@ impl Keys {
             }
         };
         // Outside the lock: others derive other keys meanwhile, and wait here for this one.
-        slot.get_or_init(|| Arc::new(self.derive(name, generation))).clone()
+        slot.get_or_init(|| Arc::new(self.make(name, generation))).clone()
     }
 
-    fn derive(&self, name: &str, generation: u32) -> KeyPair {
-        let seed = self.root.derive(&self.cluster, "key/ecdsa-p256", name, generation);
-        KeyPair::derive_p256(KeyStream::new(seed))
+    fn make(&self, name: &str, generation: u32) -> KeyPair {
+        let stream = |purpose: &str| KeyStream::new(self.root.derive(&self.cluster, purpose, name, generation));
+        let Some(bits) = rsa_bits(self.algorithm) else {
+            return KeyPair::derive_p256(stream("key/ecdsa-p256"));
+        };
+        let derive =
+            || KeyPair::derive_rsa(bits, stream(&format!("key/rsa-{bits}/1")), stream(&format!("key/rsa-{bits}/2")));
+        let Some(cache) = &self.cache else {
+            return derive();
+        };
+        let entry = Entry::new(&self.root, &self.cluster, bits, name, generation);
+        match cache.get(&entry.name).map(|bytes| entry.decode(&bytes)) {
+            Some(Ok(key)) => return key,
+            Some(Err(reason)) => cache.ignored(&entry.name, reason),
+            None => {}
+        }
+        let key = derive();
+        cache.put(&entry.name, &entry.encode(&key));
+        key
     }
 
     fn symmetric_bytes(&self, name: &str, generation: u32) -> Zeroizing<[u8; 32]> {
         self.root.derive(&self.cluster, "symmetric", name, generation)
+    }
+
+    fn committed(&self, name: String, generation: u32, secret: &[u8]) -> SecretRef {
+        let commitment = commit_symmetric(&self.root, &self.cluster, &name, generation, secret).to_string();
+        SecretRef { name, generation, commitment }
+    }
+
+    /// The secret's bytes and the reference that this root and spec would give it.
+    fn open(
+        &self,
+        secret: &SecretRef,
+        encoding: Encoding,
+    ) -> Result<(Zeroizing<Vec<u8>>, SecretRef), Box<dyn std::error::Error>> {
+        let (kind, name) = secret.name.split_once('/').unwrap_or((&secret.name, ""));
+        match (kind, encoding) {
+            ("key", Encoding::Pem | Encoding::PemBase64) => {
+                let reference = self.private_key(name, secret.generation)?;
+                let pem = self.key_pair(name, secret.generation).private_key_pem();
+                Ok((if encoding == Encoding::Pem { pem } else { base64(&pem) }, reference))
+            }
+            ("symmetric", Encoding::Base64) => {
+                let bytes = self.symmetric_bytes(name, secret.generation);
+                Ok((base64(bytes.as_slice()), self.symmetric(name, secret.generation)))
+            }
+            ("sealed", Encoding::Raw | Encoding::Base64) => {
+                let reference = self.sealed(name)?;
+                // `sealed` has just found it.
+                let contents = self.sealed.get(name).cloned().unwrap_or_default();
+                Ok((if encoding == Encoding::Raw { contents } else { base64(&contents) }, reference))
+            }
+            ("key", _) => Err("a private key is written as PEM or as base64 of its PEM".into()),
+            ("symmetric", _) => Err("a symmetric secret is written as base64".into()),
+            ("sealed", _) => Err("a sealed file is written as it is or as base64".into()),
+            _ => Err("its name begins with neither key/, symmetric/ nor sealed/".into()),
+        }
     }
 }
 
 impl SecretSource for Keys {
     fn secret(&self, secret: &SecretRef, encoding: Encoding) -> Result<Zeroizing<Vec<u8>>, FillError> {
         let fail = |reason: &str| FillError { name: secret.name.clone(), reason: reason.to_owned() };
-        let (kind, name) =
-            secret.name.split_once('/').ok_or_else(|| fail("it is neither key/NAME nor symmetric/NAME"))?;
-        let (expected, bytes) = match (kind, encoding) {
-            ("key", Encoding::Pem | Encoding::PemBase64) => {
-                let expected = self.private_key(name, secret.generation).map_err(|error| fail(&error.to_string()))?;
-                let pem = self.key_pair(name, secret.generation).private_key_pem();
-                (expected, if encoding == Encoding::Pem { pem } else { base64(&pem) })
-            }
-            ("key", _) => return Err(fail("a private key is written as PEM or as base64 of its PEM")),
-            ("symmetric", Encoding::Base64) => {
-                let bytes = self.symmetric_bytes(name, secret.generation);
-                (self.symmetric(name, secret.generation), base64(bytes.as_slice()))
-            }
-            ("symmetric", _) => return Err(fail("a symmetric secret is written as base64")),
-            _ => return Err(fail("it is neither key/NAME nor symmetric/NAME")),
-        };
+        let (bytes, expected) = self.open(secret, encoding).map_err(|error| fail(&error.to_string()))?;
         if expected.commitment != secret.commitment {
             return Err(fail("its commitment is another one: this was built from another root secret or spec"));
         }
         Ok(bytes)
+    }
+}
+
+fn rsa_bits(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::EcdsaP256 => None,
+        Algorithm::Rsa2048 => Some(2048),
+        Algorithm::Rsa3072 => Some(3072),
+        Algorithm::Rsa4096 => Some(4096),
+        Algorithm::Rsa8192 => Some(8192),
     }
 }
 

@@ -8,13 +8,20 @@
 mod certificate;
 mod der;
 mod error;
+mod generations;
+mod import;
+mod key_cache;
 mod key_pair;
 mod keys;
 mod pem;
+mod rsa_key;
 mod subject;
 mod to_be_signed;
 
 pub use certificate::{Authority, Issued, Pki, Request};
 pub use error::PkiError;
+pub use generations::unknown_generations;
+pub use import::ImportedAuthority;
+pub use key_cache::KeyCache;
 pub use key_pair::KeyPair;
 pub use keys::Keys;

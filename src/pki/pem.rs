@@ -37,9 +37,43 @@ fn write(text: &mut String, label: &str, der: &[u8]) {
     text.push_str("-----\n");
 }
 
+/// Every block of a PEM text with its label, in order; text around the blocks is passed over, as OpenSSL does. `None`
+/// when there is no block, or one is malformed.
+pub fn decode(text: &[u8]) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    let mut lines = std::str::from_utf8(text).ok()?.lines().map(str::trim);
+    let mut blocks = Vec::new();
+    while let Some(line) = lines.next() {
+        let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
+            continue;
+        };
+        let end = format!("-----END {label}-----");
+        let mut base64 = Zeroizing::new(String::with_capacity(text.len()));
+        loop {
+            match lines.next()? {
+                line if line == end => break,
+                line => base64.push_str(line),
+            }
+        }
+        blocks.push((label.to_owned(), Zeroizing::new(STANDARD.decode(base64.as_bytes()).ok()?)));
+    }
+    if blocks.is_empty() { None } else { Some(blocks) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_decode_whatever_stands_around_them() {
+        let text = format!("Bag Attributes\n{}\r\nkey:\n{}", encode("ONE", b"1"), encode("TWO", &[2; 100]));
+        let blocks = decode(text.as_bytes()).unwrap();
+        assert_eq!(
+            blocks.iter().map(|(label, der)| (label.as_str(), der.len())).collect::<Vec<_>>(),
+            [("ONE", 1), ("TWO", 100)]
+        );
+        let cut = &text.as_bytes()[..text.len() - 10];
+        assert!(decode(cut).is_none() && decode(b"hello").is_none() && decode(&[0xff; 9]).is_none());
+    }
 
     #[test]
     fn the_reserved_room_is_enough() {

@@ -85,6 +85,7 @@ impl ToBeSigned<'_> {
         }
     }
 
+    /// RSA keys may also encipher: without it, TLS 1.2 peers that exchange keys by RSA refuse them.
     fn key_usage(&self) -> &'static [u8] {
         const DIGITAL_SIGNATURE: u8 = 0;
         const KEY_ENCIPHERMENT: u8 = 2;
@@ -92,7 +93,7 @@ impl ToBeSigned<'_> {
         const CRL_SIGN: u8 = 6;
         match self.role {
             Role::Authority { .. } => &[KEY_CERT_SIGN, CRL_SIGN],
-            Role::Leaf { .. } if self.key.can_encipher() => &[DIGITAL_SIGNATURE, KEY_ENCIPHERMENT],
+            Role::Leaf { .. } if self.key.rsa_bits().is_some() => &[DIGITAL_SIGNATURE, KEY_ENCIPHERMENT],
             Role::Leaf { .. } => &[DIGITAL_SIGNATURE],
         }
     }
