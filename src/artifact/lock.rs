@@ -92,7 +92,8 @@ pub struct LockedArtifact {
 pub const VENDORED: &str = "vendored:";
 
 impl LockedArtifact {
-    /// Whether the user brought it: no source to fetch it from, no catalog that knows it.
+    /// Whether it is the user's own build, pinned with their explicit consent: there is no source to fetch it from, and it
+    /// may differ from a published release of the same version.
     pub fn is_vendored(&self) -> bool {
         self.source.starts_with(VENDORED)
     }
@@ -142,6 +143,9 @@ impl Lock {
         for artifact in &self.artifacts {
             check_name(&artifact.name).map_err(LockError::Value)?;
             check_version(&artifact.version).map_err(LockError::Value)?;
+            if artifact.is_vendored() {
+                continue;
+            }
             let published = catalog.release(&artifact.name, &artifact.version, artifact.platform);
             if let Some(published) = published.filter(|release| release.digest != artifact.digest) {
                 return Err(LockError::Digest {

@@ -9,11 +9,15 @@ mod disk_path;
 mod lock;
 mod lock_text;
 mod resolve;
+mod source;
+mod tar_entries;
 mod text_error;
+pub mod unpack;
 
 pub use crate::image::ImageFormat;
 pub use catalog::{Artifact, Catalog, CatalogError, Destination, Format, Release};
 pub use disk_path::DiskPath;
-pub use lock::{Lock, LockError, LockedArtifact, LockedBase, RootDevice};
+pub use lock::{Lock, LockError, LockedArtifact, LockedBase, RootDevice, VENDORED};
 pub use resolve::{Needed, ResolveError, Unresolved, resolve};
+pub use source::{file_name, mirrored};
 pub use text_error::TextError;

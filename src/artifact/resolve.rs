@@ -29,7 +29,8 @@ pub struct Unresolved {
     pub known: Vec<String>,
 }
 
-/// Pins everything that is needed. A build of the user's own that `previous` pins stays pinned.
+/// Pins everything that is needed. A build of the user's own that `previous` pins stays pinned, also where the catalog
+/// knows a published one of that version.
 ///
 /// # Errors
 /// All needs that neither the catalog nor `previous` satisfies.
@@ -39,8 +40,8 @@ pub fn resolve(needed: &[Needed], catalog: &Catalog, previous: &Lock) -> Result<
     for need in needed.iter().collect::<BTreeSet<_>>() {
         let own = previous.artifact(&need.name, &need.version, need.platform).filter(|artifact| artifact.is_vendored());
         match (own, catalog.release(&need.name, &need.version, need.platform)) {
-            (Some(own), None) => artifacts.push(own.clone()),
-            (_, Some(release)) => artifacts.push(LockedArtifact {
+            (Some(own), _) => artifacts.push(own.clone()),
+            (None, Some(release)) => artifacts.push(LockedArtifact {
                 name: need.name.clone(),
                 version: need.version.clone(),
                 platform: need.platform,
@@ -123,7 +124,10 @@ mod tests {
             source: "vendored:kubelet".into(),
         };
         let previous = Lock { base: None, artifacts: vec![own.clone()] };
-        assert_eq!(resolve(&[need("kubelet", "1.36.9")], &catalog, &previous), Ok(vec![own]));
+        assert_eq!(resolve(&[need("kubelet", "1.36.9")], &catalog, &previous), Ok(vec![own.clone()]));
+        let own = LockedArtifact { version: "1.36.4".into(), ..own };
+        let previous = Lock { base: None, artifacts: vec![own.clone()] };
+        assert_eq!(resolve(&[need("kubelet", "1.36.4")], &catalog, &previous), Ok(vec![own]));
         let error = resolve(&[need("kubelet", "1.36.9"), need("moon", "1")], &catalog, &Lock::default()).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("kubelet 1.36.9 for amd64 (known: 1.36.4, 1.36.3,"), "{text}");

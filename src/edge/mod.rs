@@ -1,5 +1,5 @@
 //! The machine: files, clock, environment, randomness and processes. Nothing outside `edge` and `cli` reaches them.
-#![allow(clippy::disallowed_methods)] // this is the edge
+#![allow(clippy::disallowed_methods, reason = "this is the edge")]
 
 pub mod base_build;
 pub mod identity;
