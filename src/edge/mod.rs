@@ -2,6 +2,12 @@
 #![allow(clippy::disallowed_methods, reason = "this is the edge")]
 
 pub mod base_build;
+pub mod commit;
+pub mod files;
 pub mod identity;
 pub mod key_cache;
+pub mod lock_file;
+pub mod output;
 pub mod process;
+pub mod publish;
+pub mod review_tree;

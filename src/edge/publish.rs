@@ -1,0 +1,290 @@
+//! A build's output on its way: collected beside the old one, then moved into place all at once.
+//!
+//! Holds the lock from beginning to end. Dropped without [`Publication::commit`], it leaves no trace.
+
+use super::commit::{self, Journal, LOCK, STAGING};
+use super::files::{self, FileError};
+use super::lock_file::LockFile;
+use super::output::{Output, OutputError, Present};
+use super::review_tree;
+use crate::bundle::{Bundle, Identity};
+use crate::store::{BuildRecord, Index, IndexEntry, NodeRecord, OCI_LAYOUT, ReviewManifest};
+use crate::tree::{Digest, Tree};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// One build of one cluster. Nodes, images and files may be added from many threads.
+#[derive(Debug)]
+pub struct Publication {
+    output: Output,
+    cluster: String,
+    staging: PathBuf,
+    umask: u32,
+    previous: Option<BuildRecord>,
+    number: u64,
+    present: Present,
+    files: Mutex<BTreeMap<String, Digest>>,
+    scratch: AtomicU64,
+    committed: bool,
+    _lock: LockFile,
+}
+
+/// What a build was made of, besides the files added to its publication.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// kubi's version.
+    pub kubi: String,
+    pub inputs: Digest,
+    /// Every node; one that was not given to [`Publication::node`] keeps what it has.
+    pub nodes: BTreeMap<String, NodeRecord>,
+    /// Shared images, by file name.
+    pub images: BTreeMap<String, Digest>,
+}
+
+/// An image that is being written; gone when dropped without [`StagedImage::keep`].
+#[derive(Debug)]
+pub struct StagedImage {
+    pub file: File,
+    path: PathBuf,
+    images: PathBuf,
+}
+
+impl Publication {
+    /// Waits for other builders (calling `waiting` once), finishes or discards what killed ones left, and makes room.
+    pub fn begin(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Self, OutputError> {
+        // These names are kubi's own; hidden ones would collide with them.
+        if cluster == "store" || cluster.starts_with('.') || cluster.contains('/') || cluster.is_empty() {
+            return Err(OutputError::Name(cluster.to_owned()));
+        }
+        fs::create_dir_all(root).map_err(files::failed("create", root))?;
+        let lock = LockFile::acquire(&root.join(LOCK), waiting)?;
+        commit::recover_locked(root, &lock)?;
+        check_folders(root, cluster)?;
+        let output = Output::open(root)?;
+        let staging = root.join(STAGING);
+        files::create_directory(&staging, 0o700, 0)?;
+        let prepared = prepare(&staging, cluster);
+        let umask = prepared.inspect_err(|_| drop(files::remove(&staging)))?;
+        // A damaged record counts as none: everything is then built again.
+        let previous = output.record(cluster).unwrap_or_default();
+        let newest = output.builds(cluster)?.last().copied().unwrap_or(0);
+        Ok(Self {
+            number: 1 + previous.as_ref().map_or(newest, |record| record.number.max(newest)),
+            present: Present::list(root, cluster)?,
+            output,
+            cluster: cluster.to_owned(),
+            staging,
+            umask,
+            previous,
+            files: Mutex::default(),
+            scratch: AtomicU64::new(0),
+            committed: false,
+            _lock: lock,
+        })
+    }
+
+    /// The newest finished build of this cluster.
+    pub fn previous(&self) -> Option<&BuildRecord> {
+        self.previous.as_ref()
+    }
+
+    /// The record of a node that was built from the same plan and is all there: it need not be added again.
+    pub fn unchanged(&self, node: &str, plan: &Digest) -> Option<&NodeRecord> {
+        let record = self.previous.as_ref()?.nodes.get(node)?;
+        (record.plan == *plan && self.present.has_node(node, record)).then_some(record)
+    }
+
+    /// Adds a node's bundle and review tree. Returns the digest of the review tree's `manifest.json`.
+    pub fn node(&self, tree: &Tree, identity: &Identity, bundle: &Bundle) -> Result<Digest, OutputError> {
+        for (digest, bytes) in [
+            (&bundle.layer_digest, &bundle.layer),
+            (&bundle.config_digest, &bundle.config),
+            (&bundle.digest, &bundle.manifest),
+        ] {
+            self.blob(digest, bytes)?;
+        }
+        let folder = self.below(&format!("nodes/{}", identity.node))?;
+        files::create_directory(&folder, 0o755, self.umask)?;
+        review_tree::write(&folder.join("tree"), tree, self.umask)?;
+        let path = folder.join("manifest.json");
+        let manifest = ReviewManifest::new(tree, identity, bundle).to_bytes();
+        let manifest = manifest.map_err(|source| OutputError::Json { path: path.display().to_string(), source })?;
+        files::create(&path, &manifest, 0o644, self.umask)?;
+        Ok(Digest::of(&manifest))
+    }
+
+    /// Whether an image of this name is there already; names contain a digest, so it is the same one.
+    pub fn has_image(&self, file: &str) -> bool {
+        self.present.images.contains(file)
+    }
+
+    /// A new image to write into, readable by its owner alone. It gets its name when it is finished.
+    pub fn new_image(&self) -> Result<StagedImage, OutputError> {
+        let number = self.scratch.fetch_add(1, Ordering::Relaxed);
+        let path = self.staging.join("scratch").join(number.to_string());
+        let file = files::create_open(&path, 0o600, self.umask)?;
+        Ok(StagedImage { file, path, images: self.staging.join(&self.cluster).join("images") })
+    }
+
+    /// Adds an image that exists elsewhere, without copying its bytes where the file system can share them.
+    pub fn link_image(&self, from: &Path, file: &str) -> Result<(), OutputError> {
+        let target = self.below(&format!("images/{file}"))?;
+        if self.has_image(file) || target.exists() {
+            return Ok(());
+        }
+        Ok(files::share_or_copy(from, &target, 0o600)?)
+    }
+
+    /// Adds `deploy/<name>`, unless it is there with the same bytes.
+    pub fn deploy_file(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
+        self.file(format!("deploy/{name}"), bytes, 0o644)
+    }
+
+    /// Adds `operator/<name>`: a file for people that may hold secrets.
+    pub fn operator_file(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
+        self.file(format!("operator/{name}"), bytes, 0o600)
+    }
+
+    /// Moves everything into place. Nodes and files of the previous build that this one does not have are removed;
+    /// images and bundles stay until `kubi gc`.
+    pub fn commit(mut self, build: Build) -> Result<BuildRecord, OutputError> {
+        let mut record = BuildRecord::new(&build.kubi, self.number, build.inputs, build.nodes);
+        record.images = build.images;
+        record.files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        let bytes = record.to_bytes().map_err(|source| self.json_error("build.json", source))?;
+        files::create(&self.below("build.json")?, &bytes, 0o644, self.umask)?;
+        files::create(&self.below(&format!("builds/{}.json", self.number))?, &bytes, 0o644, self.umask)?;
+        self.write_index(&record)?;
+        let remove = self.obsolete(&record);
+        // From the rename on, the next command finishes the build; before it, dropping `self` removes all traces.
+        let done = commit::commit(self.output.root(), &Journal { cluster: self.cluster.clone(), remove }, self.umask);
+        self.committed = matches!(done, Ok(()) | Err(OutputError::Unfinished(_)));
+        done.map(|()| record)
+    }
+
+    /// Folders of nodes that are no more, and files that the previous build had. Whatever else lies beside kubi's
+    /// files may be the user's.
+    fn obsolete(&self, record: &BuildRecord) -> Vec<String> {
+        let nodes = self.present.nodes.iter().filter(|node| !record.nodes.contains_key(*node));
+        let had = self.previous.iter().flat_map(|previous| previous.files.keys());
+        let files = had.filter(|file| !record.files.contains_key(*file) && self.present.files.contains(*file));
+        nodes.map(|node| format!("nodes/{node}")).chain(files.cloned()).collect()
+    }
+
+    fn write_index(&self, record: &BuildRecord) -> Result<(), OutputError> {
+        let store = self.staging.join("store");
+        let path = self.output.root().join("store/index.json");
+        // Every entry of a cluster can be found again from its record, so a damaged index is replaced.
+        let mut index = files::read_optional(&path)?.and_then(|bytes| Index::parse(&bytes).ok()).unwrap_or_default();
+        let sizes: BTreeMap<_, _> = index.entries().iter().map(|entry| (entry.digest.clone(), entry.size)).collect();
+        let mut entries = Vec::with_capacity(record.nodes.len());
+        for (name, node) in &record.nodes {
+            let size = match sizes.get(&node.bundle) {
+                Some(size) => *size,
+                None => self.blob_size(&node.bundle)?,
+            };
+            entries.push(IndexEntry::bundle(&self.cluster, name, node.bundle.clone(), size));
+        }
+        index.replace(&self.cluster, entries);
+        let bytes = index.to_bytes().map_err(|source| self.json_error("index.json", source))?;
+        files::create(&store.join("index.json"), &bytes, 0o644, self.umask)?;
+        Ok(files::create(&store.join("oci-layout"), OCI_LAYOUT.as_bytes(), 0o644, self.umask)?)
+    }
+
+    fn blob_size(&self, digest: &Digest) -> Result<u64, FileError> {
+        let staged = self.staging.join("store/blobs/sha256").join(digest.hex());
+        let path = if staged.exists() { staged } else { self.output.blob_path(digest) };
+        Ok(fs::metadata(&path).map_err(files::failed("read", &path))?.len())
+    }
+
+    fn blob(&self, digest: &Digest, bytes: &[u8]) -> Result<(), FileError> {
+        if self.present.blobs.contains(digest.hex()) {
+            return Ok(());
+        }
+        match files::create(&self.staging.join("store/blobs/sha256").join(digest.hex()), bytes, 0o644, self.umask) {
+            // Two nodes may have the same layer.
+            Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
+    fn file(&self, relative: String, bytes: &[u8], mode: u32) -> Result<(), OutputError> {
+        let digest = Digest::of(bytes);
+        let known = self.previous.as_ref().and_then(|record| record.files.get(&relative));
+        if known != Some(&digest) || !self.present.files.contains(&relative) {
+            let path = self.below(&relative)?;
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(files::failed("create", parent))?;
+            }
+            files::create(&path, bytes, mode, self.umask)?;
+        }
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(relative, digest);
+        Ok(())
+    }
+
+    fn below(&self, relative: &str) -> Result<PathBuf, OutputError> {
+        files::below(&self.staging.join(&self.cluster), relative).ok_or_else(|| OutputError::Name(relative.to_owned()))
+    }
+
+    fn json_error(&self, path: &str, source: serde_json::Error) -> OutputError {
+        OutputError::Json { path: path.to_owned(), source }
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        if !self.committed {
+            // What cannot be removed now is removed by the next command.
+            drop(files::remove(&self.staging));
+        }
+    }
+}
+
+impl StagedImage {
+    /// Where it is written, for tools that need a path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the finished image its name in `images/`.
+    pub fn keep(self, file: &str) -> Result<(), OutputError> {
+        let target = files::below(&self.images, file).filter(|_| !file.contains('/'));
+        Ok(files::rename(&self.path, &target.ok_or_else(|| OutputError::Name(file.to_owned()))?)?)
+    }
+}
+
+impl Drop for StagedImage {
+    fn drop(&mut self) {
+        // Gone already when it was kept; otherwise the staging folder goes as a whole later.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// Makes the staging folder's own folders and finds the umask.
+fn prepare(staging: &Path, cluster: &str) -> Result<u32, FileError> {
+    let umask = files::probe_umask(staging)?;
+    files::create_directory(&staging.join("scratch"), 0o700, umask)?;
+    for (relative, mode) in commit::folders(cluster) {
+        files::create_directory(&staging.join(relative), mode, umask)?;
+    }
+    Ok(umask)
+}
+
+/// Refuses folders that finished files could not be moved into, before any work is done.
+fn check_folders(root: &Path, cluster: &str) -> Result<(), OutputError> {
+    let device = files::device(root)?;
+    for (relative, _) in commit::folders(cluster) {
+        let path = root.join(relative);
+        let Some(other) = files::device(&path)? else { continue };
+        if Some(other) != device {
+            let (path, root) = (path.display().to_string(), root.display().to_string());
+            return Err(OutputError::OtherFileSystem { path, root });
+        }
+        let writable = rustix::fs::access(&path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+        writable.map_err(|error| files::failed("write to", &path)(error.into()))?;
+    }
+    Ok(())
+}
