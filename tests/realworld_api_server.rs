@@ -2,7 +2,12 @@
 //!
 //! Debian does not package Kubernetes' server. Point `KUBI_KUBE_BIN` to a directory with `kube-apiserver` and `kubectl`
 //! as unpacked from a release of the examples' minor version; without it this test says so and checks nothing.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking and reaches the machine")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and reaches the machine"
+)]
 #![allow(clippy::print_stderr, reason = "a test that checks nothing must say so")]
 
 mod common;
