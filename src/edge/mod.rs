@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "this is the edge")]
 
 pub mod base_build;
+pub mod cache;
+pub mod cache_write;
 pub mod commit;
 pub mod files;
 pub mod identity;
@@ -11,3 +13,4 @@ pub mod output;
 pub mod process;
 pub mod publish;
 pub mod review_tree;
+pub mod stage;
