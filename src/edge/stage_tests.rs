@@ -78,6 +78,6 @@ fn what_is_wrong_is_named() {
     let error = message(&[world.add("pack", b"not packed")]);
     assert!(error.starts_with("pack 1 for amd64: it cannot be read"), "{error}");
     fs::write(world.cache.path(&one.digest), b"tampered").unwrap();
-    assert!(message(&[one.clone()]).contains("was damaged in the cache"));
+    assert!(message(std::slice::from_ref(&one)).contains("was damaged in the cache"));
     assert!(message(&[one]).contains("not in the cache"), "the damaged file is still there");
 }
