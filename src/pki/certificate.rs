@@ -9,6 +9,7 @@ use super::to_be_signed::{Role, ToBeSigned, key_id};
 use crate::spec;
 use crate::tree::SecretRef;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -218,6 +219,12 @@ impl<'a> Pki<'a> {
         let pem = pem::encode("CERTIFICATE", &contents.sign(signer));
         let intermediates = parent.as_ref().map_or(String::new(), |parent| pem.clone() + &parent.intermediates);
         Ok(Signed { key_id: key_id(key.public_bits()).to_vec(), key: key.clone(), subject, pem, intermediates })
+    }
+}
+
+impl fmt::Debug for Pki<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pki").field(&self.authorities.keys()).finish()
     }
 }
 

@@ -7,9 +7,7 @@ use super::key_cache::{Entry, KeyCache};
 use super::key_pair::KeyPair;
 use crate::secret::{KeyStream, RootSecret, commit_symmetric};
 use crate::spec::{self, Algorithm};
-use crate::tree::{Encoding, FillError, SecretRef, SecretSource};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::tree::SecretRef;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -117,6 +115,10 @@ impl Keys {
         Ok(self.key_pair(name, generation).public_key_pem())
     }
 
+    pub(super) fn sealed_bytes(&self, file: &str) -> Zeroizing<Vec<u8>> {
+        self.sealed.get(file).cloned().unwrap_or_default()
+    }
+
     pub(super) fn imported(&self) -> &BTreeMap<String, ImportedAuthority> {
         &self.imported
     }
@@ -162,54 +164,13 @@ impl Keys {
         key
     }
 
-    fn symmetric_bytes(&self, name: &str, generation: u32) -> Zeroizing<[u8; 32]> {
+    pub(super) fn symmetric_bytes(&self, name: &str, generation: u32) -> Zeroizing<[u8; 32]> {
         self.root.derive(&self.cluster, "symmetric", name, generation)
     }
 
     fn committed(&self, name: String, generation: u32, secret: &[u8]) -> SecretRef {
         let commitment = commit_symmetric(&self.root, &self.cluster, &name, generation, secret).to_string();
         SecretRef { name, generation, commitment }
-    }
-
-    /// The secret's bytes and the reference that this root and spec would give it.
-    fn open(
-        &self,
-        secret: &SecretRef,
-        encoding: Encoding,
-    ) -> Result<(Zeroizing<Vec<u8>>, SecretRef), Box<dyn std::error::Error>> {
-        let (kind, name) = secret.name.split_once('/').unwrap_or((&secret.name, ""));
-        match (kind, encoding) {
-            ("key", Encoding::Pem | Encoding::PemBase64) => {
-                let reference = self.private_key(name, secret.generation)?;
-                let pem = self.key_pair(name, secret.generation).private_key_pem();
-                Ok((if encoding == Encoding::Pem { pem } else { base64(&pem) }, reference))
-            }
-            ("symmetric", Encoding::Base64) => {
-                let bytes = self.symmetric_bytes(name, secret.generation);
-                Ok((base64(bytes.as_slice()), self.symmetric(name, secret.generation)))
-            }
-            ("sealed", Encoding::Raw | Encoding::Base64) => {
-                let reference = self.sealed(name)?;
-                // `sealed` has just found it.
-                let contents = self.sealed.get(name).cloned().unwrap_or_default();
-                Ok((if encoding == Encoding::Raw { contents } else { base64(&contents) }, reference))
-            }
-            ("key", _) => Err("a private key is written as PEM or as base64 of its PEM".into()),
-            ("symmetric", _) => Err("a symmetric secret is written as base64".into()),
-            ("sealed", _) => Err("a sealed file is written as it is or as base64".into()),
-            _ => Err("its name begins with neither key/, symmetric/ nor sealed/".into()),
-        }
-    }
-}
-
-impl SecretSource for Keys {
-    fn secret(&self, secret: &SecretRef, encoding: Encoding) -> Result<Zeroizing<Vec<u8>>, FillError> {
-        let fail = |reason: &str| FillError { name: secret.name.clone(), reason: reason.to_owned() };
-        let (bytes, expected) = self.open(secret, encoding).map_err(|error| fail(&error.to_string()))?;
-        if expected.commitment != secret.commitment {
-            return Err(fail("its commitment is another one: this was built from another root secret or spec"));
-        }
-        Ok(bytes)
     }
 }
 
@@ -221,12 +182,6 @@ fn rsa_bits(algorithm: Algorithm) -> Option<usize> {
         Algorithm::Rsa4096 => Some(4096),
         Algorithm::Rsa8192 => Some(8192),
     }
-}
-
-fn base64(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
-    STANDARD.encode_string(bytes, &mut text);
-    Zeroizing::new(std::mem::take(&mut *text).into_bytes())
 }
 
 impl fmt::Debug for Keys {

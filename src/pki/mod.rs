@@ -8,6 +8,7 @@
 mod certificate;
 mod der;
 mod error;
+mod fill;
 mod generations;
 mod import;
 mod key_cache;
