@@ -5,6 +5,7 @@ pub mod base_build;
 pub mod cache;
 pub mod cache_write;
 pub mod commit;
+pub mod download;
 pub mod files;
 pub mod identity;
 pub mod key_cache;
