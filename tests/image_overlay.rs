@@ -115,3 +115,63 @@ fn too_few_blocks_or_inodes_are_refused_with_numbers() {
     }
     assert!(refuse(&many).contains("201 inodes"), "{}", refuse(&many));
 }
+
+#[test]
+fn verify_names_every_difference() {
+    let image = Image::new(&Host::new(), 16, &[]);
+    let base = image.base();
+    let right = tree([
+        ("/etc/hostname", file("kubi\n"), 0o644, (0, 0)),
+        ("/etc/kubi/key", Kind::File(secret("key/a")), 0o600, (780, 780)),
+        ("/etc/kubi/link", link("key"), 0o777, (0, 0)),
+    ]);
+    let good = overlay(&base, &right).to_bytes().to_vec();
+    let differences = |bytes: &[u8], tree: &Tree| -> Vec<String> {
+        let found = verify_overlay(Arc::new(bytes.to_vec()), &base, &options(&base), tree, &Secrets).unwrap();
+        found.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(differences(&good, &right), Vec::<String>::new());
+
+    // One byte of a file's contents, wherever it is stored.
+    let at = good.windows(5).position(|w| w == b"kubi\n").unwrap();
+    let mut bad = good.clone();
+    bad[at] = b'K';
+    let found = differences(&bad, &right);
+    let place = at / 512 * 512;
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains(&format!("bytes {place} to ")), "{found:?}");
+    assert_eq!(found[1], "/etc/hostname: has other contents than the tree");
+
+    // Another tree: each path once, and no byte of a secret.
+    let mut other = tree([
+        ("/etc/hostname", file("kubi\n"), 0o600, (0, 0)),
+        ("/etc/kubi/key", Kind::File(secret("key/b")), 0o600, (780, 781)),
+        ("/etc/kubi/link", link("other"), 0o777, (0, 0)),
+    ]);
+    add(&mut other, "/etc/hosts", file("x"), 0o644, (0, 0));
+    let told = differences(&good, &other).join("\n");
+    for expected in [
+        "/etc/hostname: has mode 0644",
+        "/etc/kubi/key: belongs to 780:780",
+        "/etc/kubi/link: has other",
+        "/etc/hosts: has",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert!(!told.contains("secret of"), "{told}");
+    let fewer = tree([("/etc/hostname", file("kubi\n"), 0o644, (0, 0))]);
+    assert!(differences(&good, &fewer).join("\n").contains("/etc/kubi: is neither in the base image nor in the tree"));
+
+    // A file of the base image changed behind the tree's back, through QEMU's own writer.
+    let path = image.directory.path().join("node.qcow2");
+    std::fs::write(&path, &good).unwrap();
+    let block = run("debugfs", &["-R", "blocks /usr/bin/true", &image.root()]);
+    let block: u64 = block.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    run("qemu-io", &["-c", &format!("write -P 65 {} 4096", ROOT_START + block * 4096), text(&path)]);
+    let found = differences(&std::fs::read(&path).unwrap(), &right).join("\n");
+    assert!(found.contains("/usr/bin/true: has other contents than in the base image"), "{found}");
+    // Cut off, or no overlay at all.
+    let cut = differences(&good[..good.len() - 20_000], &right).join("\n");
+    assert!(cut.contains("should have") && cut.contains("cannot be read back"), "{cut}");
+    assert!(!differences(b"", &right).is_empty());
+}

@@ -66,7 +66,8 @@ impl Base {
         self.volume.superblock.block_size
     }
 
-    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+    /// The whole disk.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
 

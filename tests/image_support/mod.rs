@@ -29,6 +29,17 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     text
 }
 
+/// Runs a tool that may report by its exit status that it changed something.
+pub fn run_repair(program: &str, arguments: &[&str]) {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()))
+        .output()
+        .unwrap_or_else(|e| panic!("{program} cannot be started ({e}): install e2fsprogs, fdisk, qemu-utils"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code().is_some_and(|code| code <= 1), "{program} {arguments:?}: {}\n{text}", output.status);
+}
+
 pub fn run_input(program: &str, arguments: &[&str], input: &str) -> String {
     use std::io::Write;
     let mut child = Command::new(program)
@@ -134,7 +145,7 @@ impl Image {
         let offset = format!("offset={ROOT_START}");
         let root = text(host.directory.path()).to_owned();
         let size = format!("{}k", root_bytes / 1024);
-        let mut arguments = vec!["-q", "-F", "-t", "ext4", "-L", "root", "-E", &offset, "-d", &root];
+        let mut arguments = vec!["-q", "-F", "-t", "ext4", "-b", "4096", "-L", "root", "-E", &offset, "-d", &root];
         arguments.extend(options);
         arguments.extend([text(&path), &size]);
         run("mke2fs", &arguments);
@@ -148,6 +159,13 @@ impl Image {
 
     pub fn base(&self) -> Base {
         open(&self.path, ImageFormat::Raw)
+    }
+
+    /// Runs `debugfs` commands that change the root.
+    pub fn change(&self, commands: &str) {
+        let script = self.directory.path().join("change.commands");
+        fs::write(&script, commands).unwrap();
+        run("debugfs", &["-w", "-f", text(&script), &self.root()]);
     }
 
     /// The same disk in another form, and its path.

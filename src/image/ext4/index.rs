@@ -1,7 +1,7 @@
 //! Adding names to directories, with or without a hash index.
 //!
-//! A full leaf of an indexed directory is split as the kernel does it. Where an index itself is full, or uses a hash that
-//! current volumes do not, the directory is turned into a plain one: that is always valid, and merely slower to search.
+//! A full leaf of an indexed directory is split as the kernel does it, and so is a full node of the index. Where the
+//! whole index is full (millions of names), or it uses a hash that current volumes do not, the directory is turned into a plain one: that is always valid, and merely slower to search.
 
 use super::super::ImageError;
 use super::super::bytes::{le16, le32, put_le16, put_le32};
@@ -29,11 +29,21 @@ pub(super) struct NewName<'a> {
     pub kind: u8,
 }
 
-/// The block of an index whose record leads to a leaf.
+/// A block of an index, and the position of its record that leads on.
+#[derive(Clone, Copy)]
 struct Step {
     block: u64,
     records: usize,
     position: usize,
+}
+
+/// The way from the index root to the leaf where a name belongs.
+struct Route {
+    hash: u32,
+    version: u8,
+    /// The root, and one node below it where the index has two levels.
+    steps: Vec<Step>,
+    leaf: u64,
 }
 
 impl Editor<'_> {
@@ -69,29 +79,102 @@ impl Editor<'_> {
         Ok(added)
     }
 
-    /// False where the index cannot take the name; nothing is changed then.
+    /// False where the index cannot take the name.
     fn add_indexed(&mut self, directory: &mut Inode, new: NewName<'_>) -> Result<bool, ImageError> {
-        let Some((value, version, step, leaf)) = self.find_leaf(directory, new.name)? else { return Ok(false) };
-        if self.add_to_leaf(directory, leaf, new)? {
+        let Some(route) = self.find_leaf(directory, new.name)? else { return Ok(false) };
+        if self.add_to_leaf(directory, route.leaf, new)? {
             return Ok(true);
         }
-        let index = self.view().block(step.block)?;
-        if le16(&index, step.records + 2) >= le16(&index, step.records) {
-            return Ok(false);
-        }
-        let upper = self.grow_directory(directory)?;
-        let logical = (directory.size() / self.volume.superblock.block_size as u64 - 1) as u32;
-        let boundary = self.split_leaf(directory, version, leaf, upper)?;
-        self.add_record(directory, &step, boundary, logical)?;
-        let target = if value >= boundary & !1 { upper } else { leaf };
-        if self.add_to_leaf(directory, target, new)? {
-            return Ok(true);
-        }
-        Ok(false)
+        let (Some(route), Some(last)) = self.with_room(directory, route, new.name)? else { return Ok(false) };
+        let (upper, logical) = self.grow(directory)?;
+        let boundary = self.split_leaf(directory, route.version, route.leaf, upper)?;
+        self.add_record(directory, last, boundary, logical)?;
+        let target = if route.hash >= boundary & !1 { upper } else { route.leaf };
+        self.add_to_leaf(directory, target, new)
     }
 
-    /// The leaf where a name belongs, and the record that leads there.
-    fn find_leaf(&self, directory: &Inode, name: &[u8]) -> Result<Option<(u32, u8, Step, u64)>, ImageError> {
+    /// A new last block: its place on the volume and in the directory.
+    fn grow(&mut self, directory: &mut Inode) -> Result<(u64, u32), ImageError> {
+        let block = self.grow_directory(directory)?;
+        Ok((block, (directory.size() / self.volume.superblock.block_size as u64 - 1) as u32))
+    }
+
+    fn is_full(&self, step: Step) -> Result<bool, ImageError> {
+        let index = self.view().block(step.block)?;
+        Ok(le16(&index, step.records + 2) >= le16(&index, step.records))
+    }
+
+    /// Makes room for one more record in the block above the leaf; gives the way there and that block.
+    fn with_room(
+        &mut self,
+        directory: &mut Inode,
+        route: Route,
+        name: &[u8],
+    ) -> Result<(Option<Route>, Option<Step>), ImageError> {
+        match *route.steps.as_slice() {
+            [root] if self.is_full(root)? => self.add_level(directory, root)?,
+            [root, node] if self.is_full(node)? => {
+                if self.is_full(root)? {
+                    return Ok((None, None));
+                }
+                self.split_node(directory, root, node)?;
+            }
+            _ => {
+                let last = route.steps.last().copied();
+                return Ok((Some(route), last));
+            }
+        }
+        let route = self.find_leaf(directory, name)?;
+        let last = route.as_ref().and_then(|route| route.steps.last().copied());
+        Ok((route, last))
+    }
+
+    /// Moves all records of a full root into a node below it.
+    fn add_level(&mut self, directory: &mut Inode, root: Step) -> Result<(), ImageError> {
+        let (block, logical) = self.grow(directory)?;
+        let mut index = self.view().block(root.block)?.to_vec();
+        let all = records(&index, root.records).ok_or_else(|| directory::damaged(directory.number))?;
+        self.put_node(directory, block, &all)?;
+        put_le16(&mut index, root.records + 2, 1);
+        put_le32(&mut index, root.records + 4, logical);
+        super::super::bytes::put(&mut index, LEVELS, &[1]);
+        self.put_index(directory, root.block, index, root.records)
+    }
+
+    /// Moves the upper half of a full node into a new one.
+    fn split_node(&mut self, directory: &mut Inode, root: Step, node: Step) -> Result<(), ImageError> {
+        let (block, logical) = self.grow(directory)?;
+        let index = self.view().block(node.block)?;
+        let all = records(&index, node.records).ok_or_else(|| directory::damaged(directory.number))?;
+        let (lower, upper) = all.split_at(all.len() / 2);
+        let boundary = upper.first().map(|(hash, _)| *hash).ok_or_else(|| directory::damaged(directory.number))?;
+        self.put_node(directory, node.block, lower)?;
+        self.put_node(directory, block, upper)?;
+        self.add_record(directory, root, boundary, logical)
+    }
+
+    /// Writes an index node of these records; the first one's hash is implied.
+    fn put_node(&mut self, directory: &Inode, block: u64, records: &[(u32, u32)]) -> Result<(), ImageError> {
+        let (size, checksums) = (self.volume.superblock.block_size, self.volume.superblock.metadata_checksums());
+        let mut node = directory::new_block(size, false, None);
+        for (position, (hash, child)) in records.iter().enumerate() {
+            put_le32(&mut node, NODE_RECORDS + position * RECORD, *hash);
+            put_le32(&mut node, NODE_RECORDS + position * RECORD + 4, *child);
+        }
+        let limit = (size - NODE_RECORDS) / RECORD - usize::from(checksums);
+        put_le16(&mut node, NODE_RECORDS, limit as u16);
+        put_le16(&mut node, NODE_RECORDS + 2, records.len() as u16);
+        self.put_index(directory, block, node, NODE_RECORDS)
+    }
+
+    fn put_index(&mut self, directory: &Inode, number: u64, mut block: Vec<u8>, at: usize) -> Result<(), ImageError> {
+        if self.volume.superblock.metadata_checksums() {
+            stamp(&mut block, at, directory.seed(&self.volume.superblock));
+        }
+        self.put_block(number, block)
+    }
+
+    fn find_leaf(&self, directory: &Inode, name: &[u8]) -> Result<Option<Route>, ImageError> {
         let view = self.view();
         let map = BlockMap::read(&view, directory)?;
         let damaged = || directory::damaged(directory.number);
@@ -102,19 +185,17 @@ impl Editor<'_> {
             return Ok(None);
         }
         let sb = &self.volume.superblock;
-        let Some(value) = hash(version, sb.hash_unsigned(), sb.hash_seed(), name) else { return Ok(None) };
+        let Some(hash) = hash(version, sb.hash_unsigned(), sb.hash_seed(), name) else { return Ok(None) };
+        let mut steps = Vec::new();
         let mut records = ROOT_RECORDS;
-        for level in 0..=levels {
+        for _ in 0..=levels {
             let index = view.block(block)?;
-            let position = search(&index, records, value).ok_or_else(damaged)?;
+            let position = search(&index, records, hash).ok_or_else(damaged)?;
             let child = le32(&index, records + position * RECORD + 4) & 0x0fff_ffff;
-            let physical = map.find(child).ok_or_else(damaged)?;
-            if level == levels {
-                return Ok(Some((value, version, Step { block, records, position }, physical)));
-            }
-            (block, records) = (physical, NODE_RECORDS);
+            steps.push(Step { block, records, position });
+            (block, records) = (map.find(child).ok_or_else(damaged)?, NODE_RECORDS);
         }
-        Ok(None)
+        Ok(Some(Route { hash, version, steps, leaf: block }))
     }
 
     /// Moves the upper half of a leaf, by hash, to the block `upper`; gives the hash where that half begins.
@@ -144,23 +225,19 @@ impl Editor<'_> {
     }
 
     /// Puts a record behind the one of `step`; the caller checked that there is room.
-    fn add_record(&mut self, directory: &Inode, step: &Step, hash: u32, logical: u32) -> Result<(), ImageError> {
-        let (checksums, seed) = (self.volume.superblock.metadata_checksums(), directory.seed(&self.volume.superblock));
-        let block = self.edit(step.block)?;
-        let (limit, count) = (usize::from(le16(block, step.records)), usize::from(le16(block, step.records + 2)));
+    fn add_record(&mut self, directory: &Inode, step: Step, hash: u32, logical: u32) -> Result<(), ImageError> {
+        let mut block = self.view().block(step.block)?.to_vec();
+        let (limit, count) = (usize::from(le16(&block, step.records)), usize::from(le16(&block, step.records + 2)));
         let at = step.records + (step.position + 1) * RECORD;
         let end = step.records + count * RECORD;
         if at > end || step.records + limit * RECORD > block.len() || count >= limit {
             return Err(directory::damaged(directory.number));
         }
         block.copy_within(at..end, at + RECORD);
-        put_le32(block, at, hash);
-        put_le32(block, at + 4, logical);
-        put_le16(block, step.records + 2, count as u16 + 1);
-        if checksums {
-            stamp(block, step.records, seed);
-        }
-        Ok(())
+        put_le32(&mut block, at, hash);
+        put_le32(&mut block, at + 4, logical);
+        put_le16(&mut block, step.records + 2, count as u16 + 1);
+        self.put_index(directory, step.block, block, step.records)
     }
 
     /// Turns an indexed directory into a plain one.
@@ -184,6 +261,18 @@ impl Editor<'_> {
         directory.set_flags(directory.flags() & !INDEXED);
         self.put_inode(directory)
     }
+}
+
+/// All records in use as hash and child; the first one's hash counts as 0.
+fn records(index: &[u8], at: usize) -> Option<Vec<(u32, u32)>> {
+    let (limit, count) = (usize::from(le16(index, at)), usize::from(le16(index, at + 2)));
+    if count == 0 || count > limit || at + limit * RECORD > index.len() {
+        return None;
+    }
+    let mut all: Vec<_> =
+        (0..count).map(|i| at + i * RECORD).map(|at| (le32(index, at), le32(index, at + 4))).collect();
+    all[0].0 = 0;
+    Some(all)
 }
 
 /// Position of the last record whose hash is not above `value`.

@@ -61,9 +61,9 @@ impl Editor<'_> {
         }
         need.inodes += missing.len() as u64;
         need.blocks += missing.len() as u64;
-        // A directory that grows may split leaves into halves, and its tree may need a block or two.
+        // A directory that grows may split leaves into halves, and its index and its tree may need a block or two.
         let half = self.volume.superblock.block_size as u64 / 2;
-        need.blocks += names.values().map(|bytes| bytes / half + 2).sum::<u64>();
+        need.blocks += names.values().map(|bytes| bytes / half + 3).sum::<u64>();
         Ok(need)
     }
 
