@@ -2,8 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "commands are part of the edge")]
 
+pub mod check;
 mod completion;
 mod failure;
+pub mod init;
+pub mod schema;
 mod ui;
 
 pub use failure::{Exit, Failure, Outcome};
@@ -37,6 +40,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Reports every problem of a cluster spec, with its place and what to write instead
+    Check(check::CheckArgs),
+    /// Writes a commented spec, a sealed root secret and a .gitignore
+    Init(init::InitArgs),
+    /// Prints the JSON schema of a cluster spec, for editors
+    Schema(schema::SchemaArgs),
     /// Prints the completion script for a shell
     Completion(completion::CompletionArgs),
 }
@@ -45,6 +54,9 @@ pub enum Command {
 pub fn run(cli: &Cli) -> Exit {
     let ui = Ui::new(cli.output, cli.quiet);
     let outcome = match &cli.command {
+        Command::Check(args) => check::run(args, &ui),
+        Command::Init(args) => init::run(args, &ui),
+        Command::Schema(args) => schema::run(args, &ui),
         Command::Completion(args) => completion::run(args, &ui),
     };
     match outcome {

@@ -58,6 +58,11 @@ impl Ui {
         }
     }
 
+    /// A report on what is wrong, with its own line ends and colours.
+    pub fn report(&self, text: impl AsRef<str>) {
+        let _ = write!(std::io::stderr().lock(), "{}", text.as_ref());
+    }
+
     pub fn warning(&self, text: impl AsRef<str>) {
         let _ = writeln!(std::io::stderr().lock(), "{} {}", self.paint("warning:", "33;1"), text.as_ref());
     }

@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Result<Cluster, Vec<Problem>> {
 /// What is wrong with a text, and what of it could be read all the same.
 pub(super) struct Failure {
     pub problems: Vec<Problem>,
-    pub recovered: Option<Recovered>,
+    pub recovered: Option<Box<Recovered>>,
 }
 
 impl From<Problem> for Failure {
@@ -78,7 +78,7 @@ fn explain(text: &str, error: &Error) -> Failure {
     }
     Failure {
         problems: walked.problems,
-        recovered: walked.value.and_then(|value| Recovered::new(value, walked.dropped)),
+        recovered: walked.value.and_then(|value| Recovered::new(value, walked.dropped)).map(Box::new),
     }
 }
 

@@ -42,8 +42,11 @@ fn drop_empty_defaults(schema: &mut Schema) {
     }
 }
 
-/// The types that are written as one text: schema name and what parses it.
-pub(super) fn text_parser(schema_name: &str) -> Option<fn(&str) -> Result<(), String>> {
+/// Says what is wrong with a text, if anything.
+pub(super) type TextParser = fn(&str) -> Result<(), String>;
+
+/// What parses the types that are written as one text, by schema name.
+pub(super) fn text_parser(schema_name: &str) -> Option<TextParser> {
     fn check<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
         text.parse::<T>().map(drop)
     }

@@ -56,6 +56,23 @@ impl Date {
     }
 }
 
+impl Date {
+    /// The day, in UTC, that a moment falls on; the inverse of [`Date::unix_seconds`].
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        // Civil from days, Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+        let days = seconds.div_euclid(86_400) + 719_468;
+        let era = days.div_euclid(146_097);
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        Self { year: year as i32, month: month as u8, day: day as u8 }
+    }
+}
+
 fn days_in_month(year: i32, month: u8) -> u8 {
     match month {
         4 | 6 | 9 | 11 => 30,
@@ -108,7 +125,7 @@ impl FromStr for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match BYTE_UNITS.iter().find(|(_, factor)| self.0 % factor == 0) {
+        match BYTE_UNITS.iter().find(|(_, factor)| self.0.is_multiple_of(*factor)) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}", self.0),
         }
@@ -133,7 +150,7 @@ impl FromStr for Lifetime {
 
 impl fmt::Display for Lifetime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match LIFETIME_UNITS.iter().find(|(_, factor)| self.seconds % factor == 0) {
+        match LIFETIME_UNITS.iter().find(|(_, factor)| self.seconds.is_multiple_of(*factor)) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.seconds / factor),
             None => write!(f, "{}s", self.seconds),
         }
@@ -203,6 +220,9 @@ mod tests {
         assert_eq!(seconds("1970-01-01"), 0);
         assert_eq!(seconds("2000-03-01"), 951_868_800);
         assert_eq!(seconds("2026-11-01"), 1_793_491_200);
+        for day in (-1_000..60_000).map(|day| day * 86_400) {
+            assert_eq!(Date::from_unix_seconds(day + 86_399).unix_seconds(), day);
+        }
         for bad in ["2026-02-29", "2026-13-01", "26-01-01", "2026-1-01", "2026-11-01T00:00:00Z", "+026-11-01"] {
             assert!(bad.parse::<Date>().is_err(), "{bad}");
         }
