@@ -219,6 +219,8 @@ impl Resolver<'_> {
                 let holds = self.templates.holds(&recipe.id, used.when(), &context).map_err(text)?;
                 class.uses_nodes |= holds && used.name() == "nodes";
             }
+            // Again: it may see the nodes now.
+            let context = self.shared.recipe_context(class, &recipe.id);
             class.contexts.insert(recipe.id.clone(), context);
         }
         let packages: Vec<String> = class.components.values().flat_map(|c| c.packages.clone()).collect();
