@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the edge")]
 
 pub mod base_build;
+pub mod base_pin;
 pub mod cache;
 pub mod cache_write;
 pub mod commit;
@@ -10,6 +11,7 @@ pub mod files;
 pub mod identity;
 pub mod key_cache;
 pub mod lock_file;
+pub mod lock_store;
 pub mod output;
 pub mod process;
 pub mod publish;

@@ -8,7 +8,7 @@ mod suite;
 
 pub use boot::{BootError, embed_core, grub_config, grub_prefix_config, install_boot_sector};
 pub use layout::{Extent, Identifiers, Layout, SECTOR};
-pub use packages::{base_packages, installed_packages};
+pub use packages::base_packages;
 pub use suite::Suite;
 
 /// Time stamp of everything in a base image (2026-11-01, UTC): packages bring their own, older ones; what is made while

@@ -1,7 +1,6 @@
 //! The Debian packages of a base image.
 
 use crate::spec::model::Architecture;
-use std::collections::BTreeMap;
 
 /// What every base image has, whatever the recipes: it boots, has a network, keeps time and can be looked at.
 const COMMON: &[&str] = &[
@@ -45,21 +44,6 @@ pub fn base_packages(architecture: Architecture, extra: &[String]) -> Vec<String
     packages
 }
 
-/// Reads `/var/lib/dpkg/status`: every installed package and its version.
-pub fn installed_packages(status: &str) -> BTreeMap<String, String> {
-    let mut packages = BTreeMap::new();
-    for paragraph in status.split("\n\n") {
-        let field = |name: &str| {
-            paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim()))
-        };
-        let installed = field("Status").is_some_and(|status| status.ends_with(" installed"));
-        if let (true, Some(package), Some(version)) = (installed, field("Package"), field("Version")) {
-            packages.insert(package.to_owned(), version.to_owned());
-        }
-    }
-    packages
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,14 +56,5 @@ mod tests {
         assert_eq!(amd64.iter().filter(|package| *package == "kmod").count(), 1);
         let arm64 = base_packages(Architecture::Arm64, &extra);
         assert!(arm64.contains(&"linux-image-cloud-arm64".to_owned()) && !arm64.contains(&"grub-pc-bin".to_owned()));
-    }
-
-    #[test]
-    fn only_installed_packages_count() {
-        let status = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\nDescription: x\n y\n\n\
-                      Package: b\nStatus: deinstall ok config-files\nVersion: 1\n\n\
-                      Package: c\nStatus: hold ok installed\nArchitecture: all\nVersion: 2\n";
-        let expected = [("a", "1:2-3"), ("c", "2")].map(|(name, version)| (name.to_owned(), version.to_owned()));
-        assert_eq!(installed_packages(status), BTreeMap::from(expected));
     }
 }

@@ -6,11 +6,10 @@ mod populate;
 mod rootfs;
 mod sources;
 
+use crate::artifact::ImageFormat;
 use crate::artifact::base::{BootError, Identifiers, Layout, Suite};
-use crate::artifact::{ImageFormat, RootDevice};
 use crate::edge::process::{ProcessError, Program};
 use crate::spec::model::Architecture;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const QEMU_IMG: Program = Program { name: "qemu-img", package: "qemu-utils" };
@@ -34,16 +33,12 @@ pub struct BaseRequest {
     pub disk_size: u64,
 }
 
-/// What was built. The kernel and the initrd are copies of those inside, for direct kernel boot.
+/// What was built: the image, and copies of the kernel and the initrd inside it, for direct kernel boot.
 #[derive(Clone, Debug)]
 pub struct BuiltBase {
     pub image: PathBuf,
     pub kernel: PathBuf,
     pub initrd: PathBuf,
-    pub kernel_release: String,
-    pub root: RootDevice,
-    pub virtual_size: u64,
-    pub packages: BTreeMap<String, String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -114,16 +109,7 @@ pub fn build(request: &BaseRequest, directory: &Path, progress: &dyn Fn(&str)) -
     }
     // Last, so that an image that can be seen is complete.
     std::fs::rename(&packed, &image).map_err(file_error(&image))?;
-    let root = RootDevice::try_from(format!("PARTUUID={}", identifiers.root_partition)).map_err(BaseError::Size)?;
-    Ok(BuiltBase {
-        image,
-        kernel,
-        initrd,
-        kernel_release: contents.kernel_release,
-        root,
-        virtual_size: layout.disk_size,
-        packages: contents.packages,
-    })
+    Ok(BuiltBase { image, kernel, initrd })
 }
 
 fn pack(raw: &Path, format: ImageFormat, scratch: &Path) -> Result<PathBuf, BaseError> {

@@ -3,7 +3,7 @@
 
 use super::rootfs::{BOOT_IMAGE, CORE_IMAGE, EFI_IMAGE};
 use super::{BaseError, file_error};
-use crate::artifact::base::{EPOCH, Identifiers, grub_config, installed_packages};
+use crate::artifact::base::{EPOCH, Identifiers, grub_config};
 use fstool::block::BlockDevice;
 use fstool::fs::ext::{Ext, xattr::Xattr};
 use fstool::fs::{DeviceKind, FileMeta};
@@ -19,7 +19,6 @@ pub(super) struct Contents {
     pub kernel_release: String,
     pub kernel: Vec<u8>,
     pub initrd: Vec<u8>,
-    pub packages: BTreeMap<String, String>,
     /// GRUB's BIOS boot sector and core; empty on arm64.
     pub boot_image: Vec<u8>,
     pub core_image: Vec<u8>,
@@ -28,7 +27,6 @@ pub(super) struct Contents {
 
 /// The root directory's inode number in every ext file system.
 const ROOT_INODE: u32 = 2;
-const DPKG_STATUS: &str = "var/lib/dpkg/status";
 const KERNEL: &str = "boot/vmlinuz-";
 const INITRD: &str = "boot/initrd.img-";
 /// Entries between two writes of metadata: one transaction must fit the journal.
@@ -122,7 +120,7 @@ fn purpose(path: &[u8], kind: EntryType) -> Purpose {
     let backup = name.starts_with("var/lib/dpkg/") && name.ends_with("-old");
     match &*name {
         CORE_IMAGE | EFI_IMAGE => Purpose::Kept { in_file_system: false },
-        BOOT_IMAGE | DPKG_STATUS => Purpose::Kept { in_file_system: true },
+        BOOT_IMAGE => Purpose::Kept { in_file_system: true },
         name if name.starts_with(KERNEL) || name.starts_with(INITRD) => Purpose::Kept { in_file_system: true },
         name if volatile || backup || REPLACED.contains(&name) || name.starts_with("dev/") => Purpose::Drop,
         _ => Purpose::File,
@@ -135,7 +133,6 @@ impl Contents {
             CORE_IMAGE => self.core_image = body,
             EFI_IMAGE => self.efi_image = body,
             BOOT_IMAGE => self.boot_image = body,
-            DPKG_STATUS => self.packages = installed_packages(&String::from_utf8_lossy(&body)),
             _ => match (name.strip_prefix(KERNEL), name.strip_prefix(INITRD)) {
                 (Some(release), _) => (self.kernel_release, self.kernel) = (release.to_owned(), body),
                 _ => self.initrd = body,
