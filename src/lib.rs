@@ -4,6 +4,7 @@
 //! machine (files, clock, environment, randomness, processes); everything else is pure.
 
 pub mod artifact;
+pub mod build;
 pub mod bundle;
 pub mod cli;
 pub mod edge;

@@ -1,7 +1,10 @@
 //! `kubi check`: reads a spec and reports everything that is wrong with it.
 
-use super::{Exit, Failure, Outcome, Ui};
-use crate::spec::{Facts, Problem, Report, read};
+use super::{Exit, Outcome, Ui};
+use crate::build::{BuildError, Prepared};
+use crate::edge::inputs::Inputs;
+use crate::plan::Pins;
+use crate::spec::{Problem, Report, SpecPath};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -13,35 +16,29 @@ pub struct CheckArgs {
 }
 
 pub fn run(args: &CheckArgs, ui: &Ui) -> Outcome {
-    let file = spec_file(&args.file);
-    let text = read_spec(&file)?;
-    let problems = read(&text, &Facts::default()).map_or_else(|problems| problems, |(_, warnings)| warnings);
-    let exit = show_problems(ui, &file, &text, problems);
+    let inputs = Inputs::read(&args.file).map_err(|error| super::build::failure(ui, &args.file, "", error.into()))?;
+    let problems = match problems(&inputs) {
+        Ok(problems) | Err(BuildError::Spec(problems)) => problems,
+        Err(error) => return Err(super::build::failure(ui, &inputs.file, &inputs.text, error)),
+    };
+    let exit = show_problems(ui, &inputs.file, &inputs.text, problems);
     if exit == Exit::Done && !ui.is_json() {
-        ui.note(format!("{}: no errors", file.display()));
+        ui.note(format!("{}: no errors", inputs.file.display()));
     }
     Ok(exit)
 }
 
-/// A directory stands for the `cluster.yaml` in it.
-pub fn spec_file(given: &Path) -> PathBuf {
-    if given.is_dir() { given.join("cluster.yaml") } else { given.to_owned() }
-}
-
-/// The text of a spec.
-pub fn read_spec(file: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(file).map_err(|error| {
-        let failure = Failure::machine(format!("{} cannot be read: {error}", file.display()));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => failure.help("name the spec with -f, or write one with `kubi init DIR`"),
-            _ => failure,
-        }
-    })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::wrong(format!("{}: line {line} is no UTF-8 text", file.display()))
-    })
+/// The spec's own problems and, where those allow a plan, what recipes and lock say.
+fn problems(inputs: &Inputs) -> Result<Vec<Problem>, BuildError> {
+    let prepared = Prepared::new(inputs)?;
+    // Without a lock every component would be missing from it: one warning says the same.
+    let pins = if inputs.lock_text.is_empty() { Pins::Open } else { Pins::Required };
+    let mut problems = prepared.plan(pins)?.warnings;
+    if pins == Pins::Open {
+        let message = "there is no kubi.lock yet: nothing is pinned";
+        problems.push(Problem::warning("no-lock", SpecPath::of("spec"), message).at_key().help("run `kubi lock`"));
+    }
+    Ok(problems)
 }
 
 /// Reports problems: JSON on standard output even when there is none, text on standard error.

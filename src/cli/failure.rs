@@ -25,11 +25,13 @@ pub struct Failure {
     pub exit: Exit,
     pub message: String,
     pub help: Option<String>,
+    /// Everything has been said already.
+    pub reported: bool,
 }
 
 impl Failure {
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string(), help: None }
+        Self { exit, message: message.to_string(), help: None, reported: false }
     }
 
     /// The spec, a recipe, a lock or the output is wrong.
@@ -45,6 +47,11 @@ impl Failure {
     /// A secret could not be opened.
     pub fn secret(message: impl fmt::Display) -> Self {
         Self::new(Exit::Secret, message)
+    }
+
+    /// Ends with `exit` and says no more.
+    pub fn reported(exit: Exit) -> Self {
+        Self { reported: true, ..Self::new(exit, "") }
     }
 
     #[must_use]

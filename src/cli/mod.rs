@@ -2,12 +2,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "commands are part of the edge")]
 
-pub mod check;
+mod build;
+mod check;
 mod completion;
 mod failure;
-pub mod init;
-pub mod schema;
+mod init;
+mod schema;
 mod ui;
+mod watchdog;
 
 pub use failure::{Exit, Failure, Outcome};
 pub use ui::{OutputFormat, Ui};
@@ -44,6 +46,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Writes a commented spec, a sealed root secret and a .gitignore
     Init(init::InitArgs),
+    /// Builds every node's file tree, bundle and overlay
+    Build(build::BuildArgs),
     /// Prints the JSON schema of a cluster spec, for editors
     Schema(schema::SchemaArgs),
     /// Prints the completion script for a shell
@@ -56,13 +60,16 @@ pub fn run(cli: &Cli) -> Exit {
     let outcome = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Init(args) => init::run(args, &ui),
+        Command::Build(args) => build::run(args, &ui),
         Command::Schema(args) => schema::run(args, &ui),
         Command::Completion(args) => completion::run(args, &ui),
     };
     match outcome {
         Ok(exit) => exit,
         Err(failure) => {
-            ui.failure(&failure);
+            if !failure.reported {
+                ui.failure(&failure);
+            }
             failure.exit
         }
     }

@@ -69,6 +69,32 @@ impl Cache {
             Err(error) => Err(error),
         }
     }
+
+    /// The digest of a file that was made from the inputs which `key` names, if it is still in the cache.
+    pub fn made(&self, key: &Digest) -> io::Result<Option<Digest>> {
+        match fs::read_to_string(self.made_path(key)) {
+            Ok(text) => Ok(text.trim_end().parse().ok().filter(|digest| self.has(digest))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps a copy of `file`, whose digest is `digest`, as what was made from `key`.
+    pub fn keep_made(&self, key: &Digest, file: &Path, digest: &Digest) -> io::Result<()> {
+        let found = self.add(file)?;
+        if found != *digest {
+            return Err(io::Error::other(format!("{} changed while it was copied", file.display())));
+        }
+        let path = self.made_path(key);
+        fs::create_dir_all(path.parent().unwrap_or(self.root()))?;
+        let mut text = tempfile::Builder::new().prefix(".made-").tempfile_in(self.root())?;
+        writeln!(text, "{digest}")?;
+        text.persist(path).map(drop).map_err(|error| error.error)
+    }
+
+    fn made_path(&self, key: &Digest) -> PathBuf {
+        self.root().join("made").join(key.hex())
+    }
 }
 
 #[cfg(test)]

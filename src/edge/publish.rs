@@ -91,6 +91,18 @@ impl Publication {
         self.previous.as_ref()
     }
 
+    /// This build's number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Size in bytes of an image that was added or is there already.
+    pub fn image_size(&self, file: &str) -> Result<u64, OutputError> {
+        let staged = self.below(&format!("images/{file}"))?;
+        let path = if staged.exists() { staged } else { self.output.image_path(&self.cluster, file) };
+        Ok(fs::metadata(&path).map_err(files::failed("read", &path))?.len())
+    }
+
     /// The record of a node that was built from the same plan and is all there: it need not be added again.
     pub fn unchanged(&self, node: &str, plan: &Digest) -> Option<&NodeRecord> {
         let record = self.previous.as_ref()?.nodes.get(node)?;

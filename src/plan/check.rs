@@ -144,3 +144,23 @@ pub fn generations(cluster: &Cluster, nodes: &[NodePlan], problems: &mut Vec<Pro
     look("sans", pki.sans.keys().collect(), &certificates);
     look("import", pki.import.keys().collect(), &authorities);
 }
+
+/// Says once what several classes of nodes have in common; what the lock lacks becomes one problem.
+pub fn merge(problems: &mut Vec<Problem>) {
+    let mut seen: Vec<Problem> = Vec::new();
+    let mut unlocked: Vec<String> = Vec::new();
+    for problem in problems.drain(..) {
+        match problem.message.strip_suffix(super::components::NOT_LOCKED) {
+            Some(artifact) if !unlocked.iter().any(|known| known == artifact) => unlocked.push(artifact.to_owned()),
+            Some(_) => {}
+            None if seen.contains(&problem) => {}
+            None => seen.push(problem),
+        }
+    }
+    if !unlocked.is_empty() {
+        let message = format!("kubi.lock does not pin {}", unlocked.join(", "));
+        let help = "run `kubi lock`; for a build of your own, `kubi vendor add FILE`";
+        seen.push(Problem::error("artifact-not-locked", SpecPath::of("spec.kubernetes.version"), message).help(help));
+    }
+    *problems = seen;
+}

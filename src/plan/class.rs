@@ -3,7 +3,7 @@
 use super::components::ResolvedComponent;
 use super::context::Shared;
 use super::layers::{self, Layer, Size};
-use crate::artifact::Lock;
+use crate::artifact::{Lock, Needed};
 use crate::recipe::{Recipe, Recipes};
 use crate::spec::{Architecture, Cluster, Node, Problem, Role, SpecPath, Value, nearest};
 use crate::template::{Templates, value};
@@ -315,6 +315,18 @@ fn merge_fact(class: &mut Class, recipe: &str, name: &str, fact: Value) -> Resul
 }
 
 impl Class {
+    /// Every artifact that nodes of this class need on their artifact disk, sorted.
+    pub fn artifacts(&self) -> Vec<Needed> {
+        let needed = self.components.values().filter_map(|component| {
+            let name = component.artifact.clone()?;
+            Some(Needed { name, version: component.version.clone(), platform: self.architecture })
+        });
+        let mut needed: Vec<Needed> = needed.collect();
+        needed.sort();
+        needed.dedup();
+        needed
+    }
+
     pub(super) fn context_values(&self) -> [(&'static str, tera::Value); 3] {
         [("components", value(&self.components)), ("facts", value(&self.facts)), ("chosen", value(&self.chosen))]
     }

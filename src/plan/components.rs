@@ -9,6 +9,9 @@ use serde::Serialize;
 /// Where artifacts are mounted on the node.
 const ARTIFACT_ROOT: &str = "/opt/kubi";
 
+/// Ends the message about each artifact that is missing from the lock.
+pub(super) const NOT_LOCKED: &str = " is not in kubi.lock";
+
 /// A component as templates see it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResolvedComponent {
@@ -82,9 +85,8 @@ impl Resolver<'_> {
         let locked = self.lock.artifacts.iter();
         let mut locked = locked.filter(|a| a.name == *artifact && a.platform == architecture && a.version == version);
         if self.require_lock && locked.next().is_none() {
-            let message = format!("{artifact} {version} for {} is not in kubi.lock", architecture.name());
-            let help = "run `kubi lock`; for a build of your own, `kubi vendor add FILE`".to_owned();
-            return Err(Problem::error("artifact-not-locked", source.path.clone(), message).help(help));
+            let message = format!("{artifact} {version} for {}{NOT_LOCKED}", architecture.name());
+            return Err(Problem::error("artifact-not-locked", source.path.clone(), message));
         }
         let tree = source.declaration.tree.as_ref().map(|tree| format!("{ARTIFACT_ROOT}/{}/bin", tree.to));
         Ok(self.resolved(source, From::Artifact, version, tree.unwrap_or_else(|| format!("{ARTIFACT_ROOT}/bin"))))

@@ -11,13 +11,14 @@ mod node;
 
 pub use class::Class;
 pub use components::ResolvedComponent;
+pub use context::{api_host, operator_host};
 pub use node::NodePlan;
 
-use crate::artifact::Lock;
+use crate::artifact::{Lock, Needed};
 use crate::recipe::Recipes;
 use crate::spec::{Cluster, Problem};
 use crate::template::Templates;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything that rendering needs, save secrets.
@@ -70,10 +71,49 @@ pub fn plan<'a>(
             nodes.extend(node::plan(cluster, &shared, index, node, roles, class, &mut problems));
         }
     }
-    check::unused(cluster, recipes, &nodes, &mut problems);
-    check::generations(cluster, &nodes, &mut problems);
+    if !problems.iter().any(Problem::is_error) {
+        check::unused(cluster, recipes, &nodes, &mut problems);
+        check::generations(cluster, &nodes, &mut problems);
+    }
+    check::merge(&mut problems);
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
     }
     Ok(Plan { cluster, recipes, templates, nodes, shared, warnings: problems })
+}
+
+impl Plan<'_> {
+    /// Every artifact that some node needs, sorted.
+    pub fn artifacts(&self) -> Vec<Needed> {
+        let mut needed: Vec<Needed> = self.nodes.iter().flat_map(|node| node.class.artifacts()).collect();
+        needed.sort();
+        needed.dedup();
+        needed
+    }
+
+    /// Every Debian package that the base image must have, sorted.
+    pub fn packages(&self) -> BTreeSet<String> {
+        self.nodes.iter().flat_map(|node| node.class.packages.iter().cloned()).collect()
+    }
+
+    /// Names of all key pairs that rendering may ask for, without their `key/`; conditions are not looked at.
+    pub fn key_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for node in &self.nodes {
+            for manifest in node.class.recipes.iter().map(|recipe| &recipe.manifest) {
+                let certificates = manifest.certificates.iter().map(|c| (&c.name, c.scope));
+                let kubeconfigs = manifest.kubeconfigs.iter().map(|k| (&k.certificate, k.scope));
+                let pairs = manifest.key_pairs.iter().map(|k| (&k.name, k.scope));
+                names.extend(
+                    certificates.chain(kubeconfigs).chain(pairs).map(|(name, scope)| scope.secret(name, &node.name)),
+                );
+                names.extend(manifest.operator.iter().map(|k| k.scope.secret(&k.certificate, "operator")));
+                names.extend(manifest.authorities.iter().map(|(name, authority)| match authority.parent {
+                    Some(_) => format!("intermediate/{name}"),
+                    None => format!("ca/{name}"),
+                }));
+            }
+        }
+        names
+    }
 }

@@ -249,6 +249,16 @@ pub enum Scope {
     Cluster,
 }
 
+impl Scope {
+    /// A secret's name: one for the cluster, or one for each node.
+    pub fn secret(self, name: &str, node: &str) -> String {
+        match self {
+            Self::Cluster => name.to_owned(),
+            Self::Node => format!("{name}/{node}"),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Usage {

@@ -3,17 +3,9 @@
 use super::RenderError;
 use super::node::{Rendering, Step};
 use crate::pki::Request;
-use crate::recipe::{CertificateDeclaration, Scope, Usage};
+use crate::recipe::{CertificateDeclaration, Usage};
 use crate::tree::{Contents, Encoding, Kind, Mode, SecretRef};
 use std::net::IpAddr;
-
-/// A secret's name: one for the cluster, or one for each node.
-pub(super) fn secret_name(name: &str, scope: Scope, node: &str) -> String {
-    match scope {
-        Scope::Cluster => name.to_owned(),
-        Scope::Node => format!("{name}/{node}"),
-    }
-}
 
 pub(super) fn key_contents(key: SecretRef) -> Contents {
     let mut contents = Contents::default();
@@ -68,7 +60,7 @@ impl Rendering<'_, '_> {
             }
         }
         Ok(Request {
-            name: secret_name(&declared.name, declared.scope, &self.plan.name),
+            name: declared.scope.secret(&declared.name, &self.plan.name),
             authority: declared.authority.clone(),
             common_name: self.text(step, &declared.common_name)?,
             organizations: declared.organizations.iter().map(|o| self.text(step, o)).collect::<Result<_, _>>()?,
@@ -103,7 +95,7 @@ impl Rendering<'_, '_> {
                 continue;
             }
             let keys = self.renderer.keys;
-            let name = secret_name(&declared.name, declared.scope, &self.plan.name);
+            let name = declared.scope.secret(&declared.name, &self.plan.name);
             let generation = keys.generation_of(&name);
             let owner = self.owner(step, declared.owner.as_deref())?;
             let origin = self.origin(step, &format!("keyPairs.{}", declared.name));

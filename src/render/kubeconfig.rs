@@ -1,6 +1,5 @@
 //! `kubeconfigs` of a recipe, and `operator` files, which never enter a node.
 
-use super::certificates::secret_name;
 use super::node::{Rendering, Step};
 use super::{RenderError, Renderer};
 use crate::pki::Request;
@@ -79,7 +78,7 @@ impl Renderer<'_> {
     ) -> Result<Contents, RenderError> {
         let text = |text: &str| self.templates.text(&recipe.id, text, context).map(|text| text.into_owned());
         let request = Request {
-            name: secret_name(&declared.certificate, declared.scope, node),
+            name: declared.scope.secret(&declared.certificate, node),
             authority: declared.authority.clone(),
             common_name: text(&declared.user)?,
             organizations: declared.organizations.iter().map(|o| text(o)).collect::<Result<_, _>>()?,

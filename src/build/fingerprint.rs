@@ -1,0 +1,102 @@
+//! What a build, and what each node of it, depends on.
+
+use super::images::Source;
+use super::{Images, Prepared, Request};
+use crate::pki::Keys;
+use crate::plan::{NodePlan, Plan};
+use crate::recipe::built_in;
+use crate::spec::Node;
+use crate::tree::Digest;
+use serde_json::json;
+
+/// Covers every input of the build. Another value may still give the same output; the same value never another one.
+pub fn of_build(request: &Request<'_>) -> Digest {
+    let recipes = Digest::of(&built_in().into_iter().fold(Vec::new(), |mut all, (name, bytes)| {
+        all.extend((name.len() as u64).to_le_bytes());
+        all.extend(name.as_bytes());
+        all.extend((bytes.len() as u64).to_le_bytes());
+        all.extend(bytes);
+        all
+    }));
+    // Images appear in the output once their bytes are in the cache.
+    let present: Vec<u8> = match (request.images, request.inputs.lock()) {
+        (Images::Never, _) | (_, Err(_)) => vec![],
+        (_, Ok(lock)) => {
+            let base = lock.base.iter().flat_map(|b| [Some(&b.digest), b.kernel.as_ref(), b.initrd.as_ref()]).flatten();
+            let all = base.chain(lock.artifacts.iter().map(|artifact| &artifact.digest));
+            all.map(|digest| u8::from(request.cache.has(digest))).collect()
+        }
+    };
+    request.inputs.digest(&[recipes.as_str().as_bytes(), &[request.images as u8], &present])
+}
+
+/// `metadata.name`, read off the text without parsing it all. Only used to find an output that is then compared by digest.
+pub fn cluster_name(text: &str) -> Option<&str> {
+    let after =
+        &text[text.find("\nmetadata:").map(|at| at + 1).or_else(|| text.starts_with("metadata:").then_some(0))?..];
+    let value = after[after.find("name:")? + "name:".len()..].trim_start();
+    let value = value.trim_start_matches(['"', '\'']);
+    let end = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(value.len());
+    Some(&value[..end]).filter(|name| !name.is_empty())
+}
+
+/// What all nodes of a build depend on.
+#[derive(Debug)]
+pub struct Shared {
+    digest: Digest,
+    /// The list of nodes, for recipes that read it.
+    nodes: Digest,
+}
+
+impl Shared {
+    pub fn new(prepared: &Prepared, plan: &Plan<'_>, keys: &Keys, images: &Source) -> Self {
+        let mut spec = prepared.cluster.spec.clone();
+        let nodes = std::mem::take(&mut spec.nodes);
+        let peers: Vec<_> = plan
+            .nodes
+            .iter()
+            .filter(|node| node.roles.iter().any(|role| *role != crate::spec::Role::Worker))
+            .map(|node| json!([node.name, node.roles, nodes[node.index].addresses]))
+            .collect();
+        let shared = json!([
+            env!("CARGO_PKG_VERSION"),
+            prepared.recipes.digest,
+            prepared.cluster.metadata.name,
+            spec,
+            peers,
+            prepared.lock.base.as_ref().map(|base| (&base.digest, &base.packages)),
+            images.writes_overlays(),
+            // A keyed hash: tells one root secret from another and says nothing about either.
+            keys.symmetric("fingerprint", 1).commitment,
+        ]);
+        let nodes: Vec<_> =
+            nodes.iter().map(|node| json!([node.name, node.roles, node.addresses, node.pod_cidr])).collect();
+        Self {
+            digest: Digest::of(shared.to_string().as_bytes()),
+            nodes: Digest::of(json!(nodes).to_string().as_bytes()),
+        }
+    }
+
+    /// What this node's tree and overlay depend on.
+    pub fn of_node(&self, plan: &NodePlan, node: &Node) -> Digest {
+        let nodes = plan.class.uses_nodes.then_some(&self.nodes);
+        Digest::of(json!([self.digest, plan.digest, node, nodes]).to_string().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cluster_name;
+
+    #[test]
+    fn the_cluster_name_is_found_in_every_usual_form() {
+        for text in [
+            "kind: Cluster\nmetadata: {name: dev}\n",
+            "metadata:\n  name: \"dev\"\nspec:",
+            "a: 1\nmetadata:\n  name: dev # x\n",
+        ] {
+            assert_eq!(cluster_name(text), Some("dev"), "{text}");
+        }
+        assert_eq!(cluster_name("kind: Cluster\n"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! The main job: reads a cluster's folder and publishes bundles, review trees, overlays and libvirt files.
+//!
+//! Puts the pure stages in order and lets the edge read and write. A node whose plan and inputs did not change is neither
+//! rendered nor written again; a build whose inputs did not change looks at names only.
+
+mod artifacts;
+mod deploy;
+mod error;
+mod fingerprint;
+mod images;
+mod nodes;
+mod summary;
+
+pub use error::BuildError;
+pub use summary::{Summary, SummaryNode};
+
+use crate::artifact::Lock;
+use crate::edge::cache::Cache;
+use crate::edge::inputs::Inputs;
+use crate::edge::keys::open_keys;
+use crate::edge::output::Output;
+use crate::edge::publish::{Build, Publication};
+use crate::pki::Keys;
+use crate::plan::{Pins, Plan, plan};
+use crate::recipe::{Recipes, built_in, load};
+use crate::render::Renderer;
+use crate::spec::{Cluster, Facts, Problem, read};
+use crate::template::Templates;
+use crate::tree::Digest;
+use std::path::{Path, PathBuf};
+
+/// Whether to write disk images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Images {
+    /// What can be written: overlays when the base image is there, artifact disks when their bytes are.
+    Auto,
+    /// All of them, or fail.
+    Always,
+    /// Bundles and review trees only.
+    Never,
+}
+
+/// What to build, and how to report on the way.
+pub struct Request<'a> {
+    pub inputs: &'a Inputs,
+    pub out: PathBuf,
+    pub cache: &'a Cache,
+    pub images: Images,
+    pub progress: &'a dyn Progress,
+}
+
+/// Told what is going on. Called from many threads.
+pub trait Progress: Sync {
+    fn warnings(&self, _problems: &[Problem]) {}
+    /// Another build holds the output.
+    fn waiting(&self, _out: &Path) {}
+    fn nodes(&self, _total: usize) {}
+    /// RSA keys are being made: how many are done, of how many.
+    fn keys(&self, _done: usize, _total: usize) {}
+    /// A node is about to be rendered; its name, for who watches over templates that never end.
+    fn node_started(&self, _node: &str) {}
+    fn node_done(&self, _node: &str) {}
+}
+
+/// The stages before any secret is needed: spec, lock, recipes and templates.
+#[derive(Debug)]
+pub struct Prepared {
+    pub cluster: Cluster,
+    pub lock: Lock,
+    pub recipes: Recipes,
+    pub templates: Templates,
+    pub warnings: Vec<Problem>,
+}
+
+impl Prepared {
+    /// Parses and checks; every problem of the spec is reported together.
+    pub fn new(inputs: &Inputs) -> Result<Self, BuildError> {
+        let (cluster, warnings) = read(&inputs.text, &Facts::default()).map_err(BuildError::Spec)?;
+        let lock = inputs.lock()?;
+        let recipes = load(built_in(), inputs.own_recipes.clone())?;
+        let templates = Templates::compile(&recipes)?;
+        Ok(Self { cluster, lock, recipes, templates, warnings })
+    }
+
+    /// Plans all nodes; the warnings of the spec come with the plan's.
+    pub fn plan(&self, pins: Pins) -> Result<Plan<'_>, BuildError> {
+        let planned = plan(&self.cluster, &self.recipes, &self.templates, &self.lock, pins);
+        let with_warnings = |mut problems: Vec<Problem>| {
+            problems.splice(0..0, self.warnings.iter().cloned());
+            problems
+        };
+        match planned {
+            Ok(mut plan) => {
+                plan.warnings = with_warnings(plan.warnings);
+                Ok(plan)
+            }
+            Err(problems) => Err(BuildError::Spec(with_warnings(problems))),
+        }
+    }
+}
+
+/// Builds, or finds that there is nothing to do.
+pub fn build(request: &Request<'_>) -> Result<Summary, BuildError> {
+    let inputs = fingerprint::of_build(request);
+    if let Some(summary) = current(request, &inputs)? {
+        return Ok(summary);
+    }
+    let prepared = Prepared::new(request.inputs)?;
+    let plan = prepared.plan(Pins::Required)?;
+    request.progress.warnings(&plan.warnings);
+    let keys = open_keys(request.inputs, &prepared.cluster)?;
+    prepare_keys(request, &plan, &keys);
+    publish(request, &prepared, &plan, &keys, inputs)
+}
+
+/// RSA keys take seconds to minutes each: all of them are made first, with progress, and not one by one on the way.
+fn prepare_keys(request: &Request<'_>, plan: &Plan<'_>, keys: &Keys) {
+    if keys.are_slow() {
+        keys.prepare(&plan.key_names(), &|done, total| request.progress.keys(done, total));
+    }
+}
+
+/// The summary of a build that is there already.
+fn current(request: &Request<'_>, inputs: &Digest) -> Result<Option<Summary>, BuildError> {
+    let Some(cluster) = fingerprint::cluster_name(&request.inputs.text) else { return Ok(None) };
+    let output = Output::open(&request.out)?;
+    if !output.is_current(cluster, env!("CARGO_PKG_VERSION"), inputs)? {
+        return Ok(None);
+    }
+    let record = output.built(cluster)?;
+    Ok(Some(Summary::unchanged(cluster, &request.out, &record)))
+}
+
+fn publish(
+    request: &Request<'_>,
+    prepared: &Prepared,
+    plan: &Plan<'_>,
+    keys: &Keys,
+    inputs: Digest,
+) -> Result<Summary, BuildError> {
+    let cluster = &prepared.cluster;
+    let name = &cluster.metadata.name;
+    let images = images::Source::open(request, prepared)?;
+    let publication = Publication::begin(&request.out, name, &mut || request.progress.waiting(&request.out))?;
+    let templates = Templates::compile(&prepared.recipes)?;
+    let renderer = Renderer::new(plan, templates, keys)?;
+    let context = nodes::Context {
+        request,
+        prepared,
+        plan,
+        keys,
+        renderer: &renderer,
+        images: &images,
+        publication: &publication,
+    };
+    let built = nodes::build_all(&context)?;
+    let disks = artifacts::write(&context)?;
+    let mut shared = disks.images();
+    images.publish(&publication, &mut shared)?;
+    for file in renderer.operator()? {
+        publication.operator_file(&file.name, &file.contents.fill(keys)?)?;
+    }
+    deploy::write(&context, &built, &disks)?;
+    let summary = Summary::built(&context, &built, &disks);
+    let records = built.into_iter().map(|node| (node.name, node.record)).collect();
+    let kubi = env!("CARGO_PKG_VERSION").to_owned();
+    let record = publication.commit(Build { kubi, inputs, nodes: records, images: shared })?;
+    Ok(summary.finished(&record))
+}

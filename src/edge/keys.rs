@@ -1,0 +1,52 @@
+//! Opens a cluster's secrets: the sealed root, imported authorities and the cache of slow keys.
+
+use super::identity::{IdentityError, Places, open_root, open_sealed};
+use super::inputs::Inputs;
+use super::key_cache::SealedKeyCache;
+use crate::pki::{ImportedAuthority, Keys, PkiError};
+use crate::spec::Cluster;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A secret that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error("{} is missing: it holds the secret that all keys are derived from", .0.display())]
+    NoRoot(PathBuf),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Import(#[from] PkiError),
+}
+
+impl KeysError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::NoRoot(_) => Some(
+                "`kubi init` makes it; for an existing cluster take it from version control or a backup".to_owned(),
+            ),
+            Self::Identity(error) => Some(error.help()),
+            Self::Import(_) => None,
+        }
+    }
+}
+
+/// Opens everything that the spec names, with the identities of the user.
+pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> {
+    let secrets = inputs.folder.join("secrets");
+    let root = secrets.join("root.age");
+    if inputs.sealed_root.is_none() {
+        return Err(KeysError::NoRoot(root));
+    }
+    let identities = Places::from_environment().read()?;
+    let pki = &cluster.spec.pki;
+    let mut imported = BTreeMap::new();
+    for (authority, file) in &pki.import {
+        let pem = open_sealed(&inputs.folder.join(file), &identities)?;
+        imported.insert(authority.clone(), ImportedAuthority::parse(authority, &pem)?);
+    }
+    let keys = Keys::new(open_root(&root, &identities)?, &cluster.metadata.name, pki).with_imported(imported);
+    let cache = SealedKeyCache::new(&secrets.join("cache"), identities, vec![]);
+    Ok(keys.with_key_cache(Box::new(cache)))
+}
