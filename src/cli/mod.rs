@@ -5,10 +5,15 @@
 mod build;
 mod check;
 mod completion;
+mod explain;
 mod failure;
+mod gc;
 mod init;
+mod out;
 mod schema;
+mod show;
 mod ui;
+mod verify;
 mod watchdog;
 
 pub use failure::{Exit, Failure, Outcome};
@@ -50,6 +55,14 @@ pub enum Command {
     Build(build::BuildArgs),
     /// Prints the JSON schema of a cluster spec, for editors
     Schema(schema::SchemaArgs),
+    /// Lists the files in a node's bundle, or prints one
+    Show(show::ShowArgs),
+    /// Says which recipe, source and spec keys made a file
+    Explain(explain::ExplainArgs),
+    /// Checks everything that was built against its digests
+    Verify(verify::VerifyArgs),
+    /// Removes bundles and images that nothing needs any more
+    Gc(gc::GcArgs),
     /// Prints the completion script for a shell
     Completion(completion::CompletionArgs),
 }
@@ -62,6 +75,10 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Init(args) => init::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
         Command::Schema(args) => schema::run(args, &ui),
+        Command::Show(args) => show::run(args, &ui),
+        Command::Explain(args) => explain::run(args, &ui),
+        Command::Verify(args) => verify::run(args, &ui),
+        Command::Gc(args) => gc::run(args, &ui),
         Command::Completion(args) => completion::run(args, &ui),
     };
     match outcome {

@@ -132,6 +132,19 @@ impl Output {
         unbundle(&bytes, &config, &layer).map_err(|source| OutputError::Bundle { digest: digest.clone(), source })
     }
 
+    /// A bundle's config; its bytes have the digest that the manifest says.
+    pub fn config(&self, digest: &Digest) -> Result<Vec<u8>, OutputError> {
+        let expected = self.manifest(digest)?.config.digest;
+        let bytes = self.blob(&expected)?;
+        let actual = Digest::of(&bytes);
+        if actual != expected {
+            let what = self.blob_path(&expected).display().to_string();
+            let source = BundleError::Digest { what, expected, actual };
+            return Err(OutputError::Bundle { digest: digest.clone(), source });
+        }
+        Ok(bytes)
+    }
+
     fn blob(&self, digest: &Digest) -> Result<Vec<u8>, OutputError> {
         Ok(files::read(&self.blob_path(digest))?)
     }

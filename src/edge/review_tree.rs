@@ -2,7 +2,7 @@
 //! everything. The true modes and owners are in `manifest.json`.
 
 use super::files::{self, FileError};
-use crate::tree::{Entry, Kind, Mode, NodePath, Tree};
+use crate::tree::{Kind, Mode, NodePath, Tree};
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -19,16 +19,16 @@ pub fn write(directory: &Path, tree: &Tree, umask: u32) -> Result<(), FileError>
         let target = directory.join(path.relative());
         match &entry.kind {
             Kind::Directory => make_directories(directory, path, umask, &mut made)?,
-            Kind::File(contents) => files::create(&target, contents.bytes(), review_mode(entry), umask)?,
+            Kind::File(contents) => files::create(&target, contents.bytes(), review_mode(entry.mode), umask)?,
             Kind::Symlink(to) => symlink(to, &target).map_err(files::failed("create", &target))?,
         }
     }
     Ok(())
 }
 
-/// The mode of a file in a review tree.
-pub fn review_mode(entry: &Entry) -> u32 {
-    let executable = entry.mode.bits() & 0o111 != 0;
+/// The mode in a review tree of a file that has `mode` on the node.
+pub fn review_mode(mode: Mode) -> u32 {
+    let executable = mode.bits() & 0o111 != 0;
     u32::from(if executable { Mode::EXECUTABLE } else { Mode::FILE }.bits())
 }
 
