@@ -10,7 +10,7 @@ mod failure;
 mod gc;
 mod init;
 mod out;
-mod schema;
+pub mod schema;
 mod show;
 mod ui;
 mod verify;
