@@ -19,6 +19,7 @@ mod report;
 mod scalar;
 mod schema;
 mod shape;
+mod simple;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod units;

@@ -1,7 +1,7 @@
 //! `parse(text) -> Cluster`, or everything that is wrong with the text. Pure; knows YAML and the types, not what the values
 //! mean to each other (`check`).
 //!
-//! A correct text is deserialised in one pass. Only when that fails is it read again into a tree with spans and walked
+//! A correct text is deserialised in one pass, the usual kind of YAML by a parser made for it. Only when that fails is it read again into a tree with spans and walked
 //! along the schema, because the deserialiser stops at the first error.
 
 use super::limits;
@@ -10,6 +10,7 @@ use super::path::SpecPath;
 use super::problem::Problem;
 use super::recover::Recovered;
 use super::shape::walk;
+use super::simple;
 use super::yaml::Tree;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::granit_parser::{ErrorKind, ScanError};
@@ -38,10 +39,18 @@ pub(super) fn diagnose(text: &str) -> Result<Cluster, Failure> {
         let message = format!("this file has {} MiB; a spec has at most {} MiB", text.len() >> 20, limits::TEXT >> 20);
         return Err(Problem::error("too-large", SpecPath::root(), message).into());
     }
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error| explain(text, &error))
+    match simple::parse(text) {
+        Some(cluster) => Ok(cluster),
+        None => parse_fully(text).map_err(|error| explain(text, &error)),
+    }
 }
 
-fn options() -> serde_saphyr::Options {
+/// Reads all of YAML.
+pub(super) fn parse_fully(text: &str) -> Result<Cluster, Error> {
+    serde_saphyr::from_str_with_options(text, options())
+}
+
+pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 2 * limits::VALUES,
