@@ -53,8 +53,7 @@ fn render(text: &str) -> Result<BTreeMap<String, Tree>, String> {
     let templates = Templates::compile(&recipes).map_err(|e| e.to_string())?;
     let plan = plan(&cluster, &recipes, &templates, &lock(), Pins::Open).map_err(problems)?;
     let keys = Keys::new(RootSecret::from_bytes(&[7; 32]).unwrap(), &cluster.metadata.name, &cluster.spec.pki);
-    let templates = Templates::compile(&recipes).map_err(|e| e.to_string())?;
-    let renderer = Renderer::new(&plan, templates, &keys).map_err(|e| e.to_string())?;
+    let renderer = Renderer::new(&plan, &keys).map_err(|e| e.to_string())?;
     let trees = plan.nodes.iter().map(|node| Ok((node.name.clone(), renderer.node(node).map_err(|e| e.to_string())?)));
     renderer.operator().map_err(|e| e.to_string())?;
     trees.collect()

@@ -142,8 +142,7 @@ fn publish(
     let name = &cluster.metadata.name;
     let images = images::Source::open(request, prepared)?;
     let publication = Publication::begin(&request.out, name, &mut || request.progress.waiting(&request.out))?;
-    let templates = Templates::compile(&prepared.recipes)?;
-    let renderer = Renderer::new(plan, templates, keys)?;
+    let renderer = Renderer::new(plan, keys)?;
     let context = nodes::Context {
         request,
         prepared,

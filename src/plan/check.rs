@@ -2,6 +2,7 @@
 
 use super::class::Class;
 use super::node::NodePlan;
+use crate::pki::unknown_generations;
 use crate::recipe::{Recipe, Recipes, version_numbers};
 use crate::spec::{Cluster, Params, Problem, SpecPath, Value, nearest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,10 +124,9 @@ pub fn generations(cluster: &Cluster, nodes: &[NodePlan], problems: &mut Vec<Pro
         authorities.extend(manifest.authorities.keys().cloned());
     }
     names.extend(authorities.iter().map(|name| format!("ca/{name}")));
-    names.extend(cluster.spec.encryption.keys.iter().map(|key| format!("encryption-{key}")));
     names.extend(certificates.iter().cloned());
-    let mut look = |map: &str, given: Vec<&String>, known: &BTreeSet<String>| {
-        for name in given.into_iter().filter(|name| !known.contains(*name)) {
+    let mut look = |map: &str, unknown: Vec<&str>, known: &BTreeSet<String>| {
+        for name in unknown {
             let guess = nearest(name, known.iter().map(String::as_str))
                 .map(|n| format!("did you mean {n}? "))
                 .unwrap_or_default();
@@ -140,9 +140,18 @@ pub fn generations(cluster: &Cluster, nodes: &[NodePlan], problems: &mut Vec<Pro
             );
         }
     };
-    look("generations", pki.generations.keys().collect(), &names);
-    look("sans", pki.sans.keys().collect(), &certificates);
-    look("import", pki.import.keys().collect(), &authorities);
+    // Keys that encrypt etcd are not among the names: another generation could not read what the old one wrote.
+    let node_names = nodes.iter().map(|node| node.name.clone()).collect();
+    let missing = |given: Vec<&'_ String>, known: &BTreeSet<String>| -> Vec<String> {
+        given.into_iter().filter(|name| !known.contains(*name)).cloned().collect()
+    };
+    look("generations", unknown_generations(pki, &names, &node_names), &names);
+    look("sans", missing(pki.sans.keys().collect(), &certificates).iter().map(String::as_str).collect(), &certificates);
+    look(
+        "import",
+        missing(pki.import.keys().collect(), &authorities).iter().map(String::as_str).collect(),
+        &authorities,
+    );
 }
 
 /// Says once what several classes of nodes have in common; what the lock lacks becomes one problem.

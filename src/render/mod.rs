@@ -50,7 +50,8 @@ pub struct Renderer<'a> {
 
 impl<'a> Renderer<'a> {
     /// Declares the recipes' authorities, each once, and signs them.
-    pub fn new(plan: &'a Plan<'a>, templates: Templates, keys: &'a Keys) -> Result<Self, RenderError> {
+    pub fn new(plan: &'a Plan<'a>, keys: &'a Keys) -> Result<Self, RenderError> {
+        let templates = plan.templates.clone();
         let authorities = authorities(plan, &templates)?;
         let pki = Pki::new(keys, &plan.cluster.spec.pki, &authorities)?;
         let mut pem_by_name = BTreeMap::new();

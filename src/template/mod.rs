@@ -37,7 +37,7 @@ impl TemplateError {
 }
 
 /// Every template, condition and templated string of all recipes, compiled once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Templates {
     tera: Tera,
 }

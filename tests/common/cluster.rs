@@ -86,8 +86,7 @@ pub fn render_with(text: &str, packages: &BTreeMap<String, String>, change: impl
         let plan = plan(&cluster, &recipes, &templates, &lock, Pins::Open).map_err(problems).expect("the plan is good");
         let root = RootSecret::from_bytes(&[7; 32]).unwrap();
         let keys = Keys::new(root, &cluster.metadata.name, &cluster.spec.pki);
-        let templates = Templates::compile(&recipes).expect("the templates compile");
-        let renderer = Renderer::new(&plan, templates, &keys).expect("the authorities can be made");
+        let renderer = Renderer::new(&plan, &keys).expect("the authorities can be made");
         for node in &plan.nodes {
             let tree = renderer.node(node).unwrap_or_else(|e| panic!("{}: {e}", node.name));
             write_tree(&directory.path().join("nodes").join(&node.name), &tree, &keys);
