@@ -2,17 +2,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "commands are part of the edge")]
 
+mod base;
 mod build;
 mod check;
 mod completion;
 mod explain;
 mod failure;
+mod fetch;
 mod gc;
 mod init;
+mod lock;
 mod out;
 pub mod schema;
 mod show;
 mod ui;
+mod vendor;
 mod verify;
 mod watchdog;
 
@@ -51,6 +55,14 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Writes a commented spec, a sealed root secret and a .gitignore
     Init(init::InitArgs),
+    /// Pins every artifact that the spec needs, in kubi.lock
+    Lock(lock::LockArgs),
+    /// Brings every pinned artifact into the cache
+    Fetch(fetch::FetchArgs),
+    /// Brings files of your own instead of fetching them
+    Vendor(vendor::VendorArgs),
+    /// Makes or takes the base image, and pins it
+    Base(base::BaseArgs),
     /// Builds every node's file tree, bundle and overlay
     Build(build::BuildArgs),
     /// Prints the JSON schema of a cluster spec, for editors
@@ -73,6 +85,10 @@ pub fn run(cli: &Cli) -> Exit {
     let outcome = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Init(args) => init::run(args, &ui),
+        Command::Lock(args) => lock::run(args, &ui),
+        Command::Fetch(args) => fetch::run(args, &ui),
+        Command::Vendor(args) => vendor::run(args, &ui),
+        Command::Base(args) => base::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
         Command::Schema(args) => schema::run(args, &ui),
         Command::Show(args) => show::run(args, &ui),

@@ -86,10 +86,15 @@ impl Ui {
         if self.colour { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// Whether progress is for anybody to see.
+    pub fn shows_progress(&self) -> bool {
+        self.terminal && !self.quiet && !self.is_json()
+    }
+
     /// A bar that shows only on terminals, and only once the work takes a while.
     pub fn progress(&self, total: u64, what: &'static str) -> ProgressBar {
         let bar = ProgressBar::new(total);
-        let shown = self.terminal && !self.quiet && !self.is_json();
+        let shown = self.shows_progress();
         bar.set_draw_target(if shown { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() });
         if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} {eta}") {
             bar.set_style(style.progress_chars("=> "));
