@@ -32,10 +32,12 @@ pub struct VendorArgs {
 #[derive(Debug, clap::Subcommand)]
 pub enum VendorCommand {
     /// Puts files into the cache; a build of your own is also pinned in kubi.lock
+    #[command(disable_version_flag = true)] // `--version` is the artifact's
     Add(AddArgs),
     /// Lists the pinned artifacts and whether the cache has them
     List(ListArgs),
     /// Takes a build of your own out of kubi.lock
+    #[command(disable_version_flag = true)]
     Remove(RemoveArgs),
 }
 
