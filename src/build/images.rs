@@ -95,6 +95,17 @@ impl Source {
         Ok(())
     }
 
+    /// What an overlay is made from besides its tree, for a root disk of `disk_size` bytes.
+    pub fn overlay_options(&self, disk_size: Option<u64>) -> Option<(&Base, OverlayOptions<'_>)> {
+        let base = self.base.as_ref()?;
+        let options = OverlayOptions {
+            backing_name: &base.file.file,
+            disk_size: disk_size.unwrap_or(0).max(base.image.virtual_size()),
+            epoch: base.epoch,
+        };
+        Some((&base.image, options))
+    }
+
     /// Writes a node's overlay; `None` when this build writes none.
     pub fn overlay(
         &self,
@@ -104,13 +115,8 @@ impl Source {
         tree: &Tree,
         secrets: &dyn SecretSource,
     ) -> Result<Option<(ImageRecord, u64)>, BuildError> {
-        let Some(base) = &self.base else { return Ok(None) };
-        let options = OverlayOptions {
-            backing_name: &base.file.file,
-            disk_size: disk_size.unwrap_or(0).max(base.image.virtual_size()),
-            epoch: base.epoch,
-        };
-        let overlay = write_overlay(&base.image, &options, tree, secrets)?;
+        let Some((base, options)) = self.overlay_options(disk_size) else { return Ok(None) };
+        let overlay = write_overlay(base, &options, tree, secrets)?;
         let staged = publication.new_image()?;
         let mut out = Hashed { file: &staged.file, hash: Sha256::new() };
         overlay.write_to(&mut out).map_err(BuildError::Write)?;

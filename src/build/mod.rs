@@ -10,9 +10,11 @@ mod fingerprint;
 mod images;
 mod nodes;
 mod summary;
+mod verify;
 
 pub use error::BuildError;
 pub use summary::{Summary, SummaryNode};
+pub use verify::{OverlayProof, prove_overlays};
 
 use crate::artifact::Lock;
 use crate::edge::cache::Cache;
