@@ -1,0 +1,40 @@
+# What there is to do here. `make demo` first; everything else is for working on kubi.
+# Needs GNU make and cargo; `make setup` installs the Debian packages (as root or with sudo).
+
+CARGO ?= cargo
+KUBI  := target/release/kubi
+
+.PHONY: demo test check bench bless setup build clean
+
+## demo: installs what it needs, builds kubi, a base image and examples/kubicluster, and shows the result
+demo:
+	./scripts/demo
+
+## setup: installs the Debian packages that building and testing need
+setup:
+	./scripts/setup
+
+## build: kubi itself, optimised
+build:
+	$(CARGO) build --release --locked
+
+## test: everything that must hold
+test:
+	./scripts/test
+
+## check: format, lints, documentation, dependencies, licences
+check:
+	./scripts/check
+
+## bench: speed and memory, beside what the machine itself can do
+bench:
+	$(CARGO) bench --locked
+
+## bless: writes the expected outputs of the examples again, shows what changed, and fails
+bless:
+	./scripts/bless
+
+## clean: what is built here; not the cache of base images and artifacts
+clean:
+	$(CARGO) clean
+	rm -rf out examples/*/out
