@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 the spec or the output is wrong, 2 wrong usage, 3 a file, 
 
 /// Kubernetes nodes as reviewed, reproducible disk images: one cluster spec in, every node's whole file tree out.
 #[derive(Debug, Parser)]
-#[command(name = "kubi", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 110)]
+#[command(name = "kubi", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
     /// `json` prints one JSON document for programs; `text` is for people
     #[arg(long, global = true, value_enum, default_value = "text")]
@@ -105,5 +105,15 @@ pub fn run(cli: &Cli) -> Exit {
             }
             failure.exit
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
     }
 }

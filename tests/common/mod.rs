@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "tests say what they did not check")]
 
 pub mod cluster;
+pub mod workspace;
 
 use std::ffi::OsStr;
 use std::io::Read;
