@@ -106,7 +106,7 @@ impl Workspace {
         command.args(["hash_seed=11111111-2222-4333-8444-555555555555", "-d"]).arg(&root).arg(&image).arg("64M");
         run(&mut command, Duration::from_secs(60)).success();
         let name = prepared.cluster.spec.base.clone();
-        self.kubi(["base", "add", "base.raw", "--name", &name]).success();
+        self.kubi(["base", "add", "base.raw", "--name", &name, "--arch", "amd64"]).success();
     }
 }
 
