@@ -6,7 +6,7 @@ use super::{Base, ImageError, Overlay};
 use crate::tree::{Entry, Kind, NodePath, SecretSource, Tree};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What an overlay is besides base and tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +35,15 @@ pub fn write_overlay(
     for (path, entry) in tree.iter() {
         editor.write(path, entry.mode, entry.owner, filled.body(path, entry))?;
     }
-    let clusters = clusters(base, &editor.finish()?)?;
+    let mut blocks = editor.finish()?;
+    let clusters = clusters(base, &blocks);
+    // They hold the node's private keys.
+    blocks.values_mut().filter_map(Arc::get_mut).for_each(Zeroize::zeroize);
     let builder = OverlayBuilder {
         disk_size: options.disk_size,
         backing_name: options.backing_name,
         backing_format: base.format(),
-        clusters,
+        clusters: clusters?,
     };
     Ok(builder.finish())
 }
