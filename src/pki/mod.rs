@@ -14,6 +14,7 @@ mod import;
 mod key_cache;
 mod key_pair;
 mod keys;
+mod modular;
 mod pem;
 mod rsa_key;
 mod subject;

@@ -1,6 +1,7 @@
 //! RSA private keys from a seed: the same seed and size always give the same key, whatever any library's own key
 //! generation does.
 
+use super::modular::Modulus;
 use crate::secret::KeyStream;
 use rsa::{BigUint, RsaPrivateKey};
 use zeroize::Zeroizing;
@@ -9,8 +10,6 @@ use zeroize::Zeroizing;
 const EXPONENT: u32 = 65_537;
 /// Odd candidates looked at from one starting point.
 const WINDOW: usize = 8_192;
-/// Candidates with a prime factor below this are sieved out.
-const SMALL: usize = 1 << 16;
 /// Miller-Rabin rounds with bases from the stream, after one with base 2. For random candidates of 1024 bits and more,
 /// FIPS 186-5 (table B.1) asks for at most five for an error below 2^-112.
 const ROUNDS: usize = 8;
@@ -20,8 +19,8 @@ const ROUNDS: usize = 8;
 /// Each prime has `bits / 2` bits and is searched in its own thread, since this is slow. When both together make no key
 /// (they would have to be equal), the streams are read on.
 pub fn derive(bits: usize, mut first: KeyStream, mut second: KeyStream) -> RsaPrivateKey {
+    let small_primes = small_primes(sieved(bits / 2));
     loop {
-        let small_primes = small_primes();
         let (p, q) = std::thread::scope(|scope| {
             let p = scope.spawn(|| find_prime(bits / 2, &mut first, &small_primes));
             let q = find_prime(bits / 2, &mut second, &small_primes);
@@ -40,11 +39,10 @@ pub fn derive(bits: usize, mut first: KeyStream, mut second: KeyStream) -> RsaPr
 
 /// The next prime of `bits` bits (a multiple of 8) from the stream.
 ///
-/// Reads `bits / 8` bytes as a big-endian number and sets its two highest bits and its lowest. From there on the first
-/// number in steps of 2, at most 8191 steps and still of that size, that
-/// has no prime factor below 65536, is not 1 modulo 65537, and passes Miller-Rabin with base 2 and then with eight
-/// bases, each read from the stream as `bits / 8` bytes, reduced modulo the candidate minus 3, plus 2.
-/// When there is none, it starts again with the stream's next bytes.
+/// Reads `bits / 8` bytes as a big-endian number and sets its two highest bits and its lowest. Of this number and the
+/// next 8191 in steps of 2, the first that still has that size, is not 1 modulo 65537, and passes Miller-Rabin with
+/// base 2 and then with eight bases from the stream, each of `bits / 8` bytes modulo the candidate minus 3, plus 2. When
+/// there is none, it starts again with the stream's next bytes.
 fn find_prime(bits: usize, stream: &mut KeyStream, small_primes: &[u32]) -> BigUint {
     loop {
         let mut bytes = read(bits, stream);
@@ -89,50 +87,53 @@ fn mark(out: &mut [bool], modulus: u32, double_step: u32) {
 }
 
 fn remainder(number: &[u8], divisor: u32) -> u32 {
-    let chunks = number.chunks(4);
-    let (remainder, divisor) = (0u64, u64::from(divisor));
+    let divisor = u64::from(divisor);
     // Sizes are multiples of 32 bits, so every chunk is four bytes.
     let fold = |remainder: u64, chunk: &[u8]| {
         let digit = chunk.iter().fold(0u64, |digit, byte| digit << 8 | u64::from(*byte));
         ((remainder << 32) | digit) % divisor
     };
-    chunks.fold(remainder, fold) as u32
+    number.chunks(4).fold(0, fold) as u32
 }
 
-/// All odd primes below [`SMALL`].
-fn small_primes() -> Vec<u32> {
-    let mut composite = vec![false; SMALL];
+/// Prime factors up to where are sieved out. This changes the time only, never the result: what has a factor fails
+/// Miller-Rabin as well. The larger the numbers, the more a test costs and the more sieving saves.
+fn sieved(bits: usize) -> usize {
+    (bits * bits / 16).max(1 << 16)
+}
+
+/// All odd primes below `end`.
+fn small_primes(end: usize) -> Vec<u32> {
+    let mut composite = vec![false; end];
     let mut primes = Vec::new();
-    for number in (3..SMALL).step_by(2) {
+    for number in (3..end).step_by(2) {
         if !composite[number] {
             primes.push(number as u32);
-            (number * number..SMALL).step_by(2 * number).for_each(|multiple| composite[multiple] = true);
+            (number * number..end).step_by(2 * number).for_each(|multiple| composite[multiple] = true);
         }
     }
     primes
 }
 
 fn is_prime(candidate: &BigUint, stream: &mut KeyStream) -> bool {
-    let (one, two) = (BigUint::from(1u32), BigUint::from(2u32));
-    let minus_one = candidate - &one;
+    let minus_one = candidate - BigUint::from(1u32);
     let twos = minus_one.trailing_zeros().unwrap_or(0);
     let odd = &minus_one >> twos;
-    let passes = |base: &BigUint| {
-        let mut power = base.modpow(&odd, candidate);
-        if power == one || power == minus_one {
+    let modulus = Modulus::new(candidate);
+    let passes = |mut power| {
+        if modulus.is_one(&power) || modulus.is_minus_one(&power) {
             return true;
         }
-        for _ in 1..twos {
-            power = power.modpow(&two, candidate);
-            if power == minus_one {
-                return true;
-            }
-        }
-        false
+        (1..twos).any(|_| {
+            power = modulus.squared(&power);
+            modulus.is_minus_one(&power)
+        })
     };
     let bits = candidate.bits();
     let range = candidate - BigUint::from(3u32);
-    passes(&two) && (0..ROUNDS).all(|_| passes(&(BigUint::from_bytes_be(&read(bits, stream)) % &range + &two)))
+    let mut base = || BigUint::from_bytes_be(&read(bits, stream)) % &range + 2u32;
+    // Base 2 first: it is the fastest, and nearly every number that is not prime fails at once.
+    passes(modulus.power_of_two(&odd)) && (0..ROUNDS).all(|_| passes(modulus.power(&base(), &odd)))
 }
 
 #[cfg(test)]
@@ -177,6 +178,6 @@ mod tests {
             let unsuited = &number % BigUint::from(EXPONENT) == BigUint::from(1u32);
             assert_eq!(*out, divisible || unsuited, "step {step}");
         }
-        assert_eq!(small_primes().len(), 6541);
+        assert_eq!(small_primes(1 << 16).len(), 6541);
     }
 }
