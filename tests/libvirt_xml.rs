@@ -1,5 +1,11 @@
 //! Every combination of domain and network against libvirt's own schema, and networks defined in its test driver.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking and reaches the machine")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and reaches the machine"
+)]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! A cluster of three real etcd members with the rendered units' own flags and certificates.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking and reaches the machine")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and reaches the machine"
+)]
 
 mod common;
 

@@ -1,6 +1,12 @@
 //! Every rendered kubeconfig, read by kubectl and used for a TLS handshake with a server that holds the API server's
 //! rendered certificate and asks for one.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking and reaches the machine")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and reaches the machine"
+)]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! Every rendered unit of every example, verified by systemd, and what systemd's own tools make of other files.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking and reaches the machine")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and reaches the machine"
+)]
 
 mod common;
 

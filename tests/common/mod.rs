@@ -6,7 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "tests say what they did not check")]
 
+pub mod built;
 pub mod cluster;
+pub mod container;
+pub mod qemu;
 pub mod workspace;
 
 use std::ffi::OsStr;
