@@ -76,10 +76,8 @@ impl Rendering<'_, '_> {
             if !self.holds(step, declared.when.as_deref())? {
                 continue;
             }
-            // `Keys` refuses the key of a root: only intermediate authorities may leave the build machine.
-            let name = format!("intermediate/{}", declared.authority);
-            let keys = self.renderer.keys;
-            let key = keys.private_key(&name, keys.generation_of(&name))?;
+            // Refuses the key of a root: only intermediate authorities' keys may leave the build machine.
+            let key = self.renderer.pki.authority_key(&declared.authority)?;
             let certificate = self.renderer.pki.authority_pem(&declared.authority)?;
             let owner = self.owner(step, declared.owner.as_deref())?;
             let origin = self.origin(step, &format!("authorityKeys.{}", declared.authority));
