@@ -3,6 +3,7 @@
 use super::fetch::folder_of;
 use super::{Exit, Failure, Outcome, Ui};
 use crate::artifact::{Catalog, Lock, LockedArtifact, VENDORED};
+use crate::edge::base_pin::pin;
 use crate::edge::cache::Cache;
 use crate::edge::cache_write::digest_file;
 use crate::edge::lock_store::{Reading, read_catalog, read_lock, write_lock};
@@ -155,8 +156,11 @@ fn add_known(args: &AddArgs, context: &Context) -> Result<Vec<Added>, Failure> {
         let failed = |error| Failure::machine(format!("{}: {error}", path.display()));
         let digest = digest_file(&path).map_err(failed)?;
         let artifact = recognise(&digest, context);
-        if artifact.is_some() {
-            context.cache.add(&path).map_err(failed)?;
+        match context.lock.base.as_ref().filter(|base| base.digest == digest) {
+            // Its kernel and initrd, for direct kernel boot, come with it.
+            Some(base) => drop(pin(&path, &base.name, None, &context.cache).map_err(Failure::machine)?),
+            None if artifact.is_some() => drop(context.cache.add(&path).map_err(failed)?),
+            None => {}
         }
         added.push(Added { file: path.display().to_string(), digest: digest.to_string(), artifact });
     }
@@ -165,9 +169,7 @@ fn add_known(args: &AddArgs, context: &Context) -> Result<Vec<Added>, Failure> {
 
 /// What has this digest: in the lock first, which may pin the user's own builds, then in the catalog.
 fn recognise(digest: &Digest, context: &Context) -> Option<String> {
-    let base = context.lock.base.as_ref().filter(|base| {
-        base.digest == *digest || base.kernel.as_ref() == Some(digest) || base.initrd.as_ref() == Some(digest)
-    });
+    let base = context.lock.base.as_ref().filter(|base| base.digest == *digest);
     let base = base.map(|base| format!("base image {}", base.name));
     let pinned = context.lock.artifacts.iter().find(|artifact| artifact.digest == *digest).map(ToString::to_string);
     let known = context.catalog.recognise(digest);
