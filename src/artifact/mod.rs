@@ -1,5 +1,5 @@
 //! Third-party files that nodes use: what is known ([`Catalog`]), what a cluster has pinned ([`Lock`]), what it needs
-//! ([`resolve`]), and how an archive's members become files of the artifact disk.
+//! ([`resolve()`]), and how an archive's members become files of the artifact disk.
 //!
 //! Pure: downloads and the cache live in `edge`.
 

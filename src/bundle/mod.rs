@@ -1,6 +1,6 @@
 //! A tree in canonical bytes: the same entries always give the same bundle, and different entries a different digest.
 //!
-//! Comes in: a [`Tree`] and the node's [`Identity`]. Goes out: three blobs of an OCI image layout (layer, config,
+//! Comes in: a [`Tree`](crate::tree::Tree) and the node's [`Identity`]. Goes out: three blobs of an OCI image layout (layer, config,
 //! manifest) whose format is written down in `docs/bundle-format.md`. Origins are left out, and no secret is ever in a
 //! bundle, because none is in a tree. [`unbundle`] is strict: it accepts exactly what [`bundle`] makes.
 

@@ -69,7 +69,7 @@ pub struct BuildArgs {
     #[arg(long, value_enum, default_value = "qcow2")]
     pub format: FormatArgument,
     /// Also leave the image, its kernel and its initrd in this directory
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short = 'o', long = "directory", value_name = "DIR")]
     pub output_directory: Option<PathBuf>,
     /// Build although the pinned image has everything that is asked for
     #[arg(long)]
@@ -161,11 +161,10 @@ fn build_base(args: &BuildArgs, ui: &Ui) -> Outcome {
     };
     let cache = Cache::find(args.cache.as_deref()).map_err(Failure::machine)?;
     let pinned = wanted.lock.as_ref().and_then(|lock| lock.base.as_ref());
-    if let Some(base) = pinned.filter(|base| !args.force && satisfies(base, &request, &cache)) {
-        if args.output_directory.is_none() {
-            ui.note("the pinned image has everything that is asked for; --force builds it again");
-            return show(base, &cache, ui);
-        }
+    let again = args.force || args.output_directory.is_some();
+    if let Some(base) = pinned.filter(|base| !again && satisfies(base, &request, &cache)) {
+        ui.note("the pinned image has everything that is asked for; --force builds it again");
+        return show(base, &cache, ui);
     }
     let base = build_and_pin(&request, args.output_directory.as_deref(), &cache, ui)?;
     match wanted.lock {

@@ -87,7 +87,7 @@ impl Keys {
         });
     }
 
-    /// A derived symmetric secret of 32 bytes; fill it with [`Encoding::Base64`].
+    /// A derived symmetric secret of 32 bytes; fill it with [`Encoding::Base64`](crate::tree::Encoding::Base64).
     pub fn symmetric(&self, name: &str, generation: u32) -> SecretRef {
         let secret = self.symmetric_bytes(name, generation);
         self.committed(format!("symmetric/{name}"), generation, secret.as_slice())

@@ -1,6 +1,6 @@
 //! `read(text) -> Cluster`: the spec as typed values, and every problem with it in one run.
 //!
-//! [`parse`] knows types, [`check`] what values mean to each other, [`Report`] how to show what they found. Pure.
+//! `parse.rs` knows types, [`check()`] what values mean to each other, [`Report`] how to show what they found. Pure.
 
 pub mod addressing;
 mod check;
