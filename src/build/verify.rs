@@ -10,7 +10,6 @@ use crate::pki::Keys;
 use crate::plan::{NodePlan, Pins};
 use crate::store::NodeRecord;
 use rayon::prelude::*;
-use std::fs;
 use std::sync::Arc;
 
 /// What could be proved of the overlays of one cluster.
@@ -79,7 +78,7 @@ fn prove(
     let object = path.strip_prefix(output.root()).unwrap_or(&path).display().to_string();
     let mismatches = (|| -> Result<Vec<String>, String> {
         let tree = output.tree(&built.bundle).map_err(|error| error.to_string())?;
-        let file = fs::File::open(&path).map_err(|error| format!("cannot be read: {error}"))?;
+        let file = output.open_image(cluster, &image.file).map_err(|error| format!("cannot be read: {error}"))?;
         let found = verify_overlay(Arc::new(file), base, &options, &tree, keys).map_err(|error| error.to_string())?;
         Ok(found.iter().map(ToString::to_string).collect())
     })();

@@ -57,6 +57,11 @@ impl Output {
         self.root.join(cluster).join("nodes").join(node)
     }
 
+    /// Opens an image of a cluster for reading.
+    pub fn open_image(&self, cluster: &str, file: &str) -> std::io::Result<std::fs::File> {
+        std::fs::File::open(self.image_path(cluster, file))
+    }
+
     pub fn image_path(&self, cluster: &str, file: &str) -> PathBuf {
         self.root.join(cluster).join("images").join(file)
     }
