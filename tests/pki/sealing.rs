@@ -37,7 +37,8 @@ fn files_go_to_age_and_come_from_age() {
         assert_eq!(identities.recipients()[0].to_string(), recipient.to_string());
 
         let root = RootSecret::from_bytes(b"0123456789abcdefghijklmnopqrstuv").unwrap();
-        std::fs::write(path.join("root.age"), seal_root("root.age", &root, &[recipient.clone()]).unwrap()).unwrap();
+        std::fs::write(path.join("root.age"), seal_root("root.age", &root, std::slice::from_ref(&recipient)).unwrap())
+            .unwrap();
         let opened = tool(path, "age", "age", &["-d", "-i", "me", "root.age"]).success();
         assert_eq!(opened.as_bytes(), root.expose());
         assert_eq!(open_root(&path.join("root.age"), &identities).unwrap().expose(), root.expose());
