@@ -69,7 +69,7 @@ pub struct BuildArgs {
     #[arg(long, value_enum, default_value = "qcow2")]
     pub format: FormatArgument,
     /// Also leave the image, its kernel and its initrd in this directory
-    #[arg(short = 'o', long = "directory", value_name = "DIR")]
+    #[arg(short = 'o', long = "directory", alias = "output-directory", value_name = "DIR")]
     pub output_directory: Option<PathBuf>,
     /// Build although the pinned image has everything that is asked for
     #[arg(long)]

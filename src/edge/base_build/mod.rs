@@ -137,6 +137,8 @@ fn check_host(architecture: Architecture) -> Result<(), BaseError> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
+    // Without root, mmdebstrap maps a range of users by this program.
+    Program { name: "newuidmap", package: "uidmap" }.find()?;
     let unshare = Program { name: "unshare", package: "util-linux" };
     unshare.run(["--user", "--map-root-user", "true"], &[], b"").map_err(|_| BaseError::NoUserNamespaces)?;
     Ok(())
