@@ -123,6 +123,8 @@ fn a_base_must_be_an_image() {
     assert!(!folder.0.path().join("kubi.lock").exists());
     let (code, _, err) = folder.kubi(&["base", "list"]);
     assert!(code == 0 && err.contains("kubi base build"), "{err}");
+    let (code, _, err) = folder.kubi(&["base", "build", "--packages", "curl,--oops"]);
+    assert!(code == 2 && err.contains("no package"), "{err}");
     let (code, _, err) = folder.kubi(&["base", "build", "--size", "100MiB"]);
     assert!(code == 3, "{err}");
 }

@@ -55,7 +55,7 @@ pub struct BuildArgs {
     #[arg(long, value_parser = parse_architecture)]
     pub arch: Option<Architecture>,
     /// Debian packages beside those that the spec needs
-    #[arg(long, value_delimiter = ',', value_name = "PACKAGE,...")]
+    #[arg(long, value_delimiter = ',', value_name = "PACKAGE,...", value_parser = parse_package)]
     pub packages: Vec<String>,
     /// Mirror: an address, or a whole line as in sources.list; the host's own when not given
     #[arg(long, value_name = "MIRROR")]
@@ -109,6 +109,17 @@ pub struct ListArgs {
     pub file: PathBuf,
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
+}
+
+/// A Debian package's name (Debian Policy, 5.6.1).
+fn parse_package(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+    let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if first && text.len() > 1 && text.bytes().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err("that is no package's name".to_owned())
+    }
 }
 
 pub fn run(args: &BaseArgs, ui: &Ui) -> Outcome {
