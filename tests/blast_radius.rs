@@ -1,4 +1,6 @@
 //! For each kind of spec change, which nodes' bundles may change: a small change has a small effect.
+#![allow(clippy::disallowed_methods, reason = "tests reach the machine")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

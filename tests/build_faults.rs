@@ -1,4 +1,6 @@
 //! Bad input and interruptions: a clear error, nothing lost, no partial output.
+#![allow(clippy::disallowed_methods, reason = "tests reach the machine")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,6 @@
 //! Every recipe's example and every example cluster can be planned and rendered, for each supported Kubernetes minor.
+#![allow(clippy::disallowed_methods, reason = "tests reach the machine")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use kubi::artifact::{ImageFormat, Lock, LockedBase};
 use kubi::pki::Keys;
