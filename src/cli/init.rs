@@ -4,6 +4,7 @@ mod write;
 
 use super::{Exit, Failure, Outcome, Ui, schema};
 use crate::edge::identity::{IdentityError, Places, new_identity, new_root};
+use crate::edge::keys::RECIPIENTS;
 use crate::secret::{Recipient, SealError, seal_root};
 use crate::spec::names::{DNS_LABEL_HELP, dns_label};
 use crate::spec::units::Date;
@@ -37,6 +38,9 @@ pub struct InitArgs {
     pub recipients_file: Option<PathBuf>,
 }
 
+const RECIPIENTS_HEAD: &str =
+    "# Who can open what is sealed in this folder; kubi seals new files to them. Public keys.\n";
+
 /// Who the root secret is sealed to, and the identity that is made for it, if any.
 struct Owners {
     recipients: Vec<Recipient>,
@@ -53,7 +57,13 @@ pub fn run(args: &InitArgs, ui: &Ui) -> Outcome {
     let sealed = seal_root(&sealed_path.display().to_string(), &root, &owners.recipients).map_err(seal_failure)?;
     let sealed = NewFile { path: sealed_path, contents: sealed.into_bytes().into(), mode: 0o644 };
     // The identity first: nothing may be sealed to a key that is not on disk.
-    let all: Vec<NewFile> = owners.new_identity.into_iter().chain([sealed]).chain(files).collect();
+    let recipients: String = owners.recipients.iter().map(|recipient| format!("{recipient}\n")).collect();
+    let recipients = NewFile {
+        path: args.directory.join(RECIPIENTS),
+        contents: (RECIPIENTS_HEAD.to_owned() + &recipients).into_bytes().into(),
+        mode: 0o644,
+    };
+    let all: Vec<NewFile> = owners.new_identity.into_iter().chain([sealed, recipients]).chain(files).collect();
     write_all(&all).map_err(Failure::machine)?;
     if ui.is_json() {
         let files: Vec<String> = all.iter().map(|file| file.path.display().to_string()).collect();
@@ -99,10 +109,13 @@ fn cluster_files(directory: &Path, name: &str) -> Result<(Vec<NewFile>, bool), F
     let mut files = vec![new("cluster.yaml", spec), new("cluster.schema.json", schema::text())];
     let gitignore = new(".gitignore", GITIGNORE.to_owned());
     let has_gitignore = exists(&gitignore.path);
-    let taken: Vec<String> = (files.iter().map(|file| file.path.clone()).chain([directory.join("secrets/root.age")]))
-        .filter(|path| exists(path))
-        .map(|path| path.display().to_string())
-        .collect();
+    let taken: Vec<String> = (files
+        .iter()
+        .map(|file| file.path.clone())
+        .chain([directory.join("secrets/root.age"), directory.join(RECIPIENTS)]))
+    .filter(|path| exists(path))
+    .map(|path| path.display().to_string())
+    .collect();
     if !taken.is_empty() {
         let failure = Failure::wrong(format!("there is a cluster already: {}", taken.join(", ")));
         return Err(failure.help("choose another directory; kubi init overwrites nothing"));

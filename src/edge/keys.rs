@@ -4,9 +4,14 @@ use super::identity::{IdentityError, Places, open_root, open_sealed};
 use super::inputs::Inputs;
 use super::key_cache::SealedKeyCache;
 use crate::pki::{ImportedAuthority, Keys, PkiError};
+use crate::secret::Recipient;
 use crate::spec::Cluster;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
+
+/// Whom new files are sealed to, one public key a line; `kubi init` writes it.
+pub const RECIPIENTS: &str = "secrets/recipients.txt";
 
 /// A secret that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,16 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> 
         imported.insert(authority.clone(), ImportedAuthority::parse(authority, &pem)?);
     }
     let keys = Keys::new(open_root(&root, &identities)?, &cluster.metadata.name, pki).with_imported(imported);
-    let cache = SealedKeyCache::new(&secrets.join("cache"), identities, vec![]);
+    let cache = SealedKeyCache::new(&secrets.join("cache"), identities, recipients(inputs)?);
     Ok(keys.with_key_cache(Box::new(cache)))
+}
+
+/// The team's public keys; without the file, those of the user's own identities are taken.
+fn recipients(inputs: &Inputs) -> Result<Vec<Recipient>, KeysError> {
+    let path = inputs.folder.join(RECIPIENTS);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Recipient::parse_file(&text).map_err(IdentityError::from)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        Err(error) => Err(IdentityError::Unreadable { path, error }.into()),
+    }
 }

@@ -108,7 +108,10 @@ impl Plan<'_> {
                     certificates.chain(kubeconfigs).chain(pairs).map(|(name, scope)| scope.secret(name, &node.name)),
                 );
                 names.extend(manifest.operator.iter().map(|k| k.scope.secret(&k.certificate, "operator")));
-                names.extend(manifest.authorities.iter().map(|(name, authority)| match authority.parent {
+                // Those of the user's own bring their keys.
+                let made =
+                    manifest.authorities.iter().filter(|(name, _)| !self.cluster.spec.pki.import.contains_key(*name));
+                names.extend(made.map(|(name, authority)| match authority.parent {
                     Some(_) => format!("intermediate/{name}"),
                     None => format!("ca/{name}"),
                 }));

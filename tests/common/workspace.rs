@@ -25,11 +25,19 @@ impl Workspace {
         Self::with_spec(&text)
     }
 
-    pub fn with_spec(text: &str) -> Self {
+    /// A folder without a cluster.
+    pub fn empty() -> Self {
         let this = Self { directory: tempfile::tempdir().unwrap() };
+        let keygen = require_tool("age-keygen", "age");
+        run_tool(&keygen, [Path::new("-o"), &this.path().join("identity")]).success();
+        this
+    }
+
+    pub fn with_spec(text: &str) -> Self {
+        let this = Self::empty();
         this.write_spec(text);
         this.seal_root();
-        this.pin_base();
+        this.pin_base_in(this.path());
         this.kubi(["lock"]).success();
         this
     }
@@ -68,7 +76,6 @@ impl Workspace {
         let keygen = require_tool("age-keygen", "age");
         let age = require_tool("age", "age");
         let identity = self.path().join("identity");
-        run_tool(&keygen, [Path::new("-o"), &identity]).success();
         let recipient = run_tool(&keygen, [Path::new("-y"), &identity]).success();
         let secrets = self.path().join("secrets");
         std::fs::create_dir_all(&secrets).unwrap();
@@ -84,8 +91,8 @@ impl Workspace {
     }
 
     /// Adds an ext4 image of 64 MiB whose package database has what the spec needs.
-    fn pin_base(&self) {
-        let inputs = Inputs::read(&self.path().join("cluster.yaml")).unwrap();
+    pub fn pin_base_in(&self, folder: &Path) {
+        let inputs = Inputs::read(&folder.join("cluster.yaml")).unwrap();
         let prepared = Prepared::new(&inputs).unwrap_or_else(|error| panic!("{error:?}"));
         let packages = prepared.plan(Pins::Open).unwrap_or_else(|error| panic!("{error:?}")).packages();
         let root = self.path().join("base-root");
@@ -106,7 +113,9 @@ impl Workspace {
         command.args(["hash_seed=11111111-2222-4333-8444-555555555555", "-d"]).arg(&root).arg(&image).arg("64M");
         run(&mut command, Duration::from_secs(60)).success();
         let name = prepared.cluster.spec.base.clone();
-        self.kubi(["base", "add", "base.raw", "--name", &name, "--arch", "amd64"]).success();
+        let mut add = self.command();
+        add.current_dir(folder).args(["base", "add", "--name", &name, "--arch", "amd64"]).arg(&image);
+        run(&mut add, Duration::from_secs(300)).success();
     }
 }
 

@@ -5,9 +5,11 @@ use crate::spec::model::Architecture;
 /// What every base image has, whatever the recipes: it boots, has a network, keeps time and can be looked at.
 const COMMON: &[&str] = &[
     "ca-certificates",
-    "conntrack", // kube-proxy clears stale UDP entries
+    "cloud-guest-utils", // growpart, for nodes whose root disk is larger than the image
+    "conntrack",         // kube-proxy clears stale UDP entries
     "dbus",
     "e2fsprogs",
+    "fdisk",
     "ethtool", // the kubelet's preflight of veth pairs
     "initramfs-tools",
     "iproute2",
