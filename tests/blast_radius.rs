@@ -4,26 +4,14 @@
 
 mod common;
 
-use common::cluster::{example, render_with};
+use common::cluster::{debian_13, example, render_with};
 use kubi::bundle::{Identity, bundle};
 use kubi::spec::{Cluster, Node, Role};
 use kubi::tree::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What Debian 13 has, as far as recipes look at it: the bundles must not depend on this machine.
-fn packages() -> BTreeMap<String, String> {
-    let versions = [
-        ("containerd", "1.7.24~ds1-6"),
-        ("etcd-server", "3.5.16-4"),
-        ("runc", "1.1.15+ds1-2"),
-        ("containernetworking-plugins", "1.1.1+ds1-3"),
-        ("keepalived", "1:2.3.3-1"),
-    ];
-    versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into()
-}
-
 fn digests(text: &str, change: impl FnOnce(&mut Cluster)) -> BTreeMap<String, Digest> {
-    let rendered = render_with(text, &packages(), change);
+    let rendered = render_with(text, &debian_13(), change);
     let digest = |node: &String| {
         let node_spec = rendered.cluster.spec.nodes.iter().find(|n| n.name == *node).unwrap();
         let identity = Identity {

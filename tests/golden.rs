@@ -6,23 +6,11 @@
 
 mod common;
 
-use common::cluster::{example, example_names, render_with};
+use common::cluster::{debian_13, example, example_names, render_with};
 use common::package_directory;
 use kubi::tree::{Kind, Tree};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-/// Debian 13's versions, so that the golden trees are the same on every machine.
-fn packages() -> BTreeMap<String, String> {
-    let versions = [
-        ("containerd", "1.7.24~ds1-6"),
-        ("etcd-server", "3.5.16-4"),
-        ("runc", "1.1.15+ds1-2"),
-        ("containernetworking-plugins", "1.1.1+ds1-3"),
-        ("keepalived", "1:2.3.3-1"),
-    ];
-    versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into()
-}
 
 /// Every entry with mode, owner, origin and contents.
 fn text(tree: &Tree) -> String {
@@ -51,7 +39,7 @@ fn example_trees_are_as_reviewed() {
     let golden = package_directory().join("tests/golden");
     let (mut different, mut expected) = (Vec::new(), BTreeSet::new());
     for name in example_names() {
-        let rendered = render_with(&example(&name), &packages(), |_| {});
+        let rendered = render_with(&example(&name), &debian_13(), |_| {});
         let mut kinds = BTreeSet::new();
         for node in &rendered.cluster.spec.nodes {
             if !kinds.insert(node.roles.clone()) {

@@ -2,15 +2,18 @@
 #![allow(clippy::disallowed_methods, reason = "tests reach the machine")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use kubi::artifact::{ImageFormat, Lock, LockedBase};
+mod common;
+
+use common::cluster::{base_of, debian_13};
+use kubi::artifact::Lock;
 use kubi::pki::Keys;
 use kubi::plan::{Pins, plan};
 use kubi::recipe::{Files, built_in, load};
 use kubi::render::Renderer;
 use kubi::secret::RootSecret;
-use kubi::spec::{Architecture, Facts, read};
+use kubi::spec::{Facts, read};
 use kubi::template::Templates;
-use kubi::tree::{Digest, Tree};
+use kubi::tree::Tree;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -26,34 +29,19 @@ fn example_specs() -> Vec<PathBuf> {
     specs
 }
 
-/// Debian 13, as far as recipes read versions from it.
-fn lock() -> Lock {
-    let packages = [
-        ("etcd-server", "3.5.16-4"),
-        ("containerd", "1.7.24~ds1-6"),
-        ("runc", "1.1.15+ds1-2"),
-        ("containernetworking-plugins", "1.1.1+ds1-3"),
-    ];
-    let base = LockedBase {
-        name: "debian-13".into(),
-        digest: Digest::of(b"no image is read"),
-        format: ImageFormat::Qcow2,
-        architecture: Architecture::Amd64,
-        virtual_size: 4 << 30,
-        root: "LABEL=root".to_owned().try_into().unwrap(),
-        kernel: None,
-        initrd: None,
-        packages: packages.map(|(name, version)| (name.into(), version.into())).into(),
-    };
-    Lock { base: Some(base), artifacts: vec![] }
-}
-
 fn render(text: &str) -> Result<BTreeMap<String, Tree>, String> {
     let problems = |list: Vec<kubi::spec::Problem>| list.iter().map(|p| format!("{p:?}\n")).collect::<String>();
     let (cluster, _) = read(text, &Facts::default()).map_err(problems)?;
     let recipes = load(built_in(), Files::new()).map_err(|e| e.to_string())?;
     let templates = Templates::compile(&recipes).map_err(|e| e.to_string())?;
-    let plan = plan(&cluster, &recipes, &templates, &lock(), Pins::Open).map_err(problems)?;
+    let plan = plan(
+        &cluster,
+        &recipes,
+        &templates,
+        &Lock { base: Some(base_of(&debian_13())), artifacts: vec![] },
+        Pins::Open,
+    )
+    .map_err(problems)?;
     let keys = Keys::new(RootSecret::from_bytes(&[7; 32]).unwrap(), &cluster.metadata.name, &cluster.spec.pki);
     let renderer = Renderer::new(&plan, &keys).map_err(|e| e.to_string())?;
     let trees = plan.nodes.iter().map(|node| Ok((node.name.clone(), renderer.node(node).map_err(|e| e.to_string())?)));

@@ -124,7 +124,20 @@ pub fn installed_packages() -> BTreeMap<String, String> {
     list.lines().filter_map(|line| line.split_once(' ')).map(|(name, version)| (name.into(), version.into())).collect()
 }
 
-fn base_of(packages: &BTreeMap<String, String>) -> LockedBase {
+/// Debian 13's versions, as far as recipes look at them: the same on every machine.
+pub fn debian_13() -> BTreeMap<String, String> {
+    let versions = [
+        ("containerd", "1.7.24~ds1-6"),
+        ("etcd-server", "3.5.16-4"),
+        ("runc", "1.1.15+ds1-2"),
+        ("containernetworking-plugins", "1.1.1+ds1-3"),
+        ("keepalived", "1:2.3.3-1"),
+    ];
+    versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into()
+}
+
+/// A base image of which only the package list is real.
+pub fn base_of(packages: &BTreeMap<String, String>) -> LockedBase {
     LockedBase {
         name: "this-machine".into(),
         digest: Digest::of(b"no image is read"),

@@ -1,5 +1,6 @@
 //! A user's cluster folder with everything pinned: an example's spec, a sealed root, a small base image, a cache.
 
+use super::cluster::debian_13;
 use super::{package_directory, require_tool, run, run_tool};
 use kubi::build::Prepared;
 use kubi::edge::inputs::Inputs;
@@ -100,6 +101,8 @@ impl Workspace {
             std::fs::create_dir_all(root.join(folder)).unwrap();
         }
         std::fs::write(root.join("etc/hostname"), "debian\n").unwrap();
+        let known = debian_13();
+        let version = |package: &String| known.get(package).map_or("1.0-1", String::as_str).to_owned();
         let status: String = packages
             .iter()
             .map(|p| format!("Package: {p}\nStatus: install ok installed\nVersion: {}\n\n", version(p)))
@@ -116,16 +119,5 @@ impl Workspace {
         let mut add = self.command();
         add.current_dir(folder).args(["base", "add", "--name", &name, "--arch", "amd64"]).arg(&image);
         run(&mut add, Duration::from_secs(300)).success();
-    }
-}
-
-/// Versions as Debian 13 has them, where recipes look at them.
-fn version(package: &str) -> &'static str {
-    match package {
-        "containerd" => "1.7.24~ds1-6",
-        "etcd-server" => "3.5.16-4",
-        "runc" => "1.1.15+ds1-2",
-        "containernetworking-plugins" => "1.1.1+ds1-3",
-        _ => "1.0-1",
     }
 }
