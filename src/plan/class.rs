@@ -7,6 +7,7 @@ use crate::artifact::{Lock, Needed};
 use crate::recipe::{Recipe, Recipes};
 use crate::spec::{Architecture, Cluster, Node, Problem, Role, SpecPath, Value, nearest};
 use crate::template::{Templates, value};
+use crate::tree::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tera::Context;
@@ -49,6 +50,8 @@ pub struct Class {
     /// Debian packages that the base image must have.
     pub packages: BTreeSet<String>,
     pub size: Size,
+    /// Names recipes, parameters and components; what nodes of the class have in common of their plans.
+    pub digest: Digest,
     pub architecture: Architecture,
     /// Some recipe reads the list of all nodes.
     pub uses_nodes: bool,
@@ -83,6 +86,7 @@ impl Resolver<'_> {
             users: users(&recipes, problems),
             packages: BTreeSet::new(),
             size: layers::size(&layers),
+            digest: Digest::of(b""),
             architecture: node.architecture,
             uses_nodes: false,
             contexts: BTreeMap::new(),
@@ -97,6 +101,9 @@ impl Resolver<'_> {
             return None;
         }
         self.check_packages(index, &class, problems);
+        let recipes: Vec<&str> = class.recipes.iter().map(|recipe| recipe.id.as_str()).collect();
+        let plan = serde_json::json!([recipes, class.params, class.components]);
+        class.digest = Digest::of(plan.to_string().as_bytes());
         Some(class)
     }
 

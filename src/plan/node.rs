@@ -24,7 +24,6 @@ pub struct NodePlan {
     pub pod_cidr: Ipv4Net,
     /// Names the node's plan: roles, parameters, addresses. No file contents. cloud-init's instance id.
     pub digest: Digest,
-    node: tera::Value,
 }
 
 /// The node's roles; controllers are etcd members too when no node is one by itself.
@@ -56,41 +55,37 @@ pub(super) fn plan(
             return None;
         }
     };
-    let name = &cluster.metadata.name;
-    let digest = digest(name, shared, node, &roles, class);
-    let controllers = cluster.spec.nodes.iter().filter(|n| n.roles.contains(&Role::Controller));
-    let position = controllers.take_while(|n| n.name != node.name).count();
-    let interface = |network: &str| json!({"name": network, "mac": identity::mac(name, &node.name, network)});
-    let context = json!({
-        "name": node.name, "roles": roles, "architecture": node.architecture, "addresses": node.addresses,
-        "podCIDR": pod_cidr, "podGateway": host(pod_cidr, 1), "machineId": identity::machine_id(name, &node.name),
-        "instanceId": digest.hex(), "labels": node.labels, "taints": node.taints, "dataDisk": class.size.data.is_some(),
-        "hypervisor": node.hypervisor,
-        "interfaces": {"management": interface("management"), "cluster": interface("cluster")},
-        "index": if roles.contains(&Role::Controller) { json!(position) } else { Value::Null },
-    });
-    Some(NodePlan {
-        index,
-        name: node.name.clone(),
-        roles,
-        class: Arc::clone(class),
-        pod_cidr,
-        digest,
-        node: value(&context),
-    })
+    let digest = digest(&cluster.metadata.name, shared, node, &roles, class);
+    Some(NodePlan { index, name: node.name.clone(), roles, class: Arc::clone(class), pod_cidr, digest })
 }
 
 fn digest(cluster: &str, shared: &Shared, node: &Node, roles: &[Role], class: &Class) -> Digest {
-    let recipes: Vec<&str> = class.recipes.iter().map(|recipe| recipe.id.as_str()).collect();
-    let plan = json!([cluster, shared.minor, node, roles, recipes, class.params, class.components]);
+    let plan = json!([cluster, shared.minor, node, roles, class.digest]);
     Digest::of(plan.to_string().as_bytes())
 }
 
 impl NodePlan {
-    /// The context of one of its recipes.
-    pub fn context(&self, recipe: &str) -> Context {
+    /// The variable `node` of templates. Made when the node is rendered: most nodes of a build have not changed.
+    pub fn value(&self, cluster: &Cluster) -> tera::Value {
+        let (name, node) = (&cluster.metadata.name, &cluster.spec.nodes[self.index]);
+        let controllers = cluster.spec.nodes.iter().filter(|n| n.roles.contains(&Role::Controller));
+        let position = controllers.take_while(|n| n.name != node.name).count();
+        let interface = |network: &str| json!({"name": network, "mac": identity::mac(name, &node.name, network)});
+        value(&json!({
+            "name": node.name, "roles": self.roles, "architecture": node.architecture, "addresses": node.addresses,
+            "podCIDR": self.pod_cidr, "podGateway": host(self.pod_cidr, 1),
+            "machineId": identity::machine_id(name, &node.name), "instanceId": self.digest.hex(),
+            "labels": node.labels, "taints": node.taints, "dataDisk": self.class.size.data.is_some(),
+            "hypervisor": node.hypervisor,
+            "interfaces": {"management": interface("management"), "cluster": interface("cluster")},
+            "index": if self.roles.contains(&Role::Controller) { json!(position) } else { Value::Null },
+        }))
+    }
+
+    /// The context of one of its recipes; `node` is [`NodePlan::value`].
+    pub fn context(&self, recipe: &str, node: &tera::Value) -> Context {
         let mut context = self.class.contexts.get(recipe).cloned().unwrap_or_default();
-        context.insert_value("node", self.node.clone());
+        context.insert_value("node", node.clone());
         context
     }
 }

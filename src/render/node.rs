@@ -11,6 +11,7 @@ pub(super) struct Rendering<'r, 'a> {
     pub renderer: &'r Renderer<'a>,
     pub plan: &'r NodePlan,
     pub tree: Tree,
+    node: tera::Value,
 }
 
 /// A recipe on that node.
@@ -22,12 +23,12 @@ pub(super) struct Step<'s> {
 
 impl<'r, 'a> Rendering<'r, 'a> {
     pub fn new(renderer: &'r Renderer<'a>, plan: &'r NodePlan) -> Self {
-        Self { renderer, plan, tree: Tree::default() }
+        Self { renderer, plan, tree: Tree::default(), node: plan.value(renderer.plan.cluster) }
     }
 
     pub fn render(mut self) -> Result<Tree, RenderError> {
         for recipe in &self.plan.class.recipes {
-            let context = self.plan.context(&recipe.id);
+            let context = self.context(&recipe.id);
             let step = Step { recipe, context: &context };
             self.directories(step)?;
             self.files(step)?;
@@ -41,6 +42,10 @@ impl<'r, 'a> Rendering<'r, 'a> {
         self.system()?;
         self.tree.check_parents()?;
         Ok(self.tree)
+    }
+
+    pub fn context(&self, recipe: &str) -> Context {
+        self.plan.context(recipe, &self.node)
     }
 
     pub fn holds(&self, step: Step<'_>, when: Option<&str>) -> Result<bool, RenderError> {

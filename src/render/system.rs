@@ -19,7 +19,7 @@ impl Rendering<'_, '_> {
     pub(super) fn system(&mut self) -> Result<(), RenderError> {
         let (mut users, mut sysctls, mut modules) = (Lines::new(), Lines::new(), Lines::new());
         for recipe in &self.plan.class.recipes {
-            let context = self.plan.context(&recipe.id);
+            let context = self.context(&recipe.id);
             let step = Step { recipe, context: &context };
             for (name, id) in &recipe.manifest.users {
                 let line = format!("u {name} {id} \"{name}\" / /usr/sbin/nologin");
