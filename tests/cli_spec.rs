@@ -161,3 +161,17 @@ fn check_says_what_is_wrong_to_people_and_to_programs() {
     assert_eq!(codes, ["missing-key", "unknown-key"]);
     assert_eq!(place.kubi(&["check", "-f", "missing.yaml"]).status.code(), Some(3));
 }
+
+#[test]
+fn what_spec_and_recipes_find_wrong_is_told_in_one_run() {
+    let place = Place::new();
+    assert!(place.kubi(&["init", "lab", "--recipient", AGE]).status.success());
+    let spec = place.read("lab/cluster.yaml");
+    let bad = spec.replacen("spec:\n", "spec:\n  recipes: {cni: birdge}\n  machine: {cpu: 1}\n", 1);
+    std::fs::write(place.path("bad.yaml"), bad).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&place.kubi(&["check", "-f", "bad.yaml", "--output", "json"]).stdout).unwrap();
+    let codes: Vec<&str> = json["problems"].as_array().unwrap().iter().filter_map(|p| p["code"].as_str()).collect();
+    assert!(codes.contains(&"unknown-key") && codes.contains(&"unknown-recipe"), "{json}");
+    assert!(!codes.contains(&"missing-need"), "{json}");
+}

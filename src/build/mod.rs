@@ -26,7 +26,7 @@ use crate::pki::Keys;
 use crate::plan::{Pins, Plan, plan};
 use crate::recipe::{Recipes, built_in, load};
 use crate::render::Renderer;
-use crate::spec::{Cluster, Facts, Problem, read};
+use crate::spec::{Cluster, Facts, Problem, read_with};
 use crate::template::Templates;
 use crate::tree::Digest;
 use std::path::{Path, PathBuf};
@@ -77,10 +77,15 @@ pub struct Prepared {
 impl Prepared {
     /// Parses and checks; every problem of the spec is reported together.
     pub fn new(inputs: &Inputs) -> Result<Self, BuildError> {
-        let (cluster, warnings) = read(&inputs.text, &Facts::default()).map_err(BuildError::Spec)?;
         let lock = inputs.lock()?;
         let recipes = load(built_in(), inputs.own_recipes.clone())?;
         let templates = Templates::compile(&recipes)?;
+        let recipes_say = |cluster: &Cluster| {
+            let found = plan(cluster, &recipes, &templates, &lock, Pins::Open).err().unwrap_or_default();
+            // The spec's own checks have said more about addresses already.
+            found.into_iter().filter(|problem| problem.is_error() && problem.code != "pod-cidr").collect()
+        };
+        let (cluster, warnings) = read_with(&inputs.text, &Facts::default(), &recipes_say).map_err(BuildError::Spec)?;
         Ok(Self { cluster, lock, recipes, templates, warnings })
     }
 

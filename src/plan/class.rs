@@ -76,7 +76,10 @@ impl Resolver<'_> {
         let layers = layers::layers(self.cluster, index, node, roles);
         let recipes = self.choose(&layers, roles, problems);
         let chosen = by_slot(&recipes);
-        needs(index, &recipes, problems);
+        // A recipe that could not be found would be missed here again.
+        if problems.iter().filter(|p| p.is_error()).count() == before {
+            needs(index, &recipes, problems);
+        }
         let params = self.params(&recipes, &layers, problems);
         let mut class = Class {
             params,

@@ -38,15 +38,31 @@ pub use schema::{Network, schema};
 
 /// Parses and checks a spec: the cluster with warnings, or all problems, of which at least one is an error.
 pub fn read(text: &str, facts: &Facts) -> Result<(Cluster, Vec<Problem>), Vec<Problem>> {
+    read_with(text, facts, &|_| vec![])
+}
+
+/// As [`read`]. A spec with errors is also shown to `more`, so that what others find wrong with it is told in the same
+/// run; a good one is left to the caller.
+pub fn read_with(
+    text: &str,
+    facts: &Facts,
+    more: &dyn Fn(&Cluster) -> Vec<Problem>,
+) -> Result<(Cluster, Vec<Problem>), Vec<Problem>> {
     match parse::diagnose(text) {
         Ok(cluster) => {
-            let problems = check(&cluster, facts);
-            if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok((cluster, problems)) }
+            let mut problems = check(&cluster, facts);
+            if !problems.iter().any(Problem::is_error) {
+                return Ok((cluster, problems));
+            }
+            problems.extend(more(&cluster));
+            Err(problems)
         }
         Err(failure) => {
             let mut problems = failure.problems;
             if let Some(recovered) = failure.recovered {
-                problems.extend(recovered.independent(check(&recovered.cluster, facts)));
+                let mut found = check(&recovered.cluster, facts);
+                found.extend(more(&recovered.cluster));
+                problems.extend(recovered.independent(found));
             }
             Err(problems)
         }
