@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// The same root secret in every test, so that outputs can be compared between them.
-const ROOT: [u8; 32] = [7; 32];
+pub const ROOT: [u8; 32] = [7; 32];
 
 /// A folder to run `kubi` in. Nothing of the user's own configuration reaches it.
 pub struct Workspace {
