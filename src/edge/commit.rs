@@ -93,6 +93,7 @@ fn finish(root: &Path) -> Result<(), OutputError> {
     let done = root.join(STAGING);
     files::remove(&done)?;
     files::rename(&from, &done)?;
+    files::remove_all_in(&done.join(OLD))?;
     Ok(files::remove(&done)?)
 }
 

@@ -143,6 +143,23 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     optional(removed).map(drop).map_err(failed("remove", path))
 }
 
+/// Removes many folders, several at a time: on some disks each name that is taken away is waited for, and a build of a
+/// thousand nodes leaves a hundred thousand old files.
+pub fn remove_all_in(folder: &Path) -> Result<(), FileError> {
+    const AT_A_TIME: usize = 8;
+    let mut parts = vec![Vec::new(); AT_A_TIME];
+    for (number, name) in names(folder)?.into_iter().enumerate() {
+        parts[number % AT_A_TIME].push(folder.join(name));
+    }
+    std::thread::scope(|scope| {
+        let start = |part: Vec<PathBuf>| scope.spawn(move || part.iter().try_for_each(|path| remove(path)));
+        let threads: Vec<_> = parts.into_iter().map(start).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// The number of the file system that a path is on; `None` where nothing is.
 pub fn device(path: &Path) -> Result<Option<u64>, FileError> {
     let metadata = optional(fs::metadata(path)).map_err(failed("read", path))?;
