@@ -27,13 +27,15 @@ use clap::{Parser, Subcommand};
 
 const AFTER_HELP: &str = "\
 Examples:
-  kubi init lab                 a commented spec, a sealed root secret and a .gitignore
-  kubi check                    every problem of cluster.yaml, with line, column and what to write instead
-  kubi build                    every node's file tree, bundle and overlay, into out/
-  kubi explain c1:/etc/hosts    which recipe, template and spec keys made a file
+  kubi init lab                 a commented spec, a root secret, a .gitignore
+  kubi check                    every problem of cluster.yaml, and what to do
+  kubi build                    file trees, bundles and overlays, into out/
+  kubi explain c1:/etc/hosts    which recipe and spec keys made a file
 
-Exit codes: 0 done, 1 the spec or the output is wrong, 2 wrong usage, 3 a file, a tool or the machine failed,
-4 a secret could not be opened, 130 interrupted.";
+Exit codes:
+  0 done    1 the spec or the output is wrong    2 wrong usage
+  3 a file, a tool or the machine failed    4 a secret could not be opened
+  130 interrupted";
 
 /// Kubernetes nodes as reviewed, reproducible disk images: one cluster spec in, every node's whole file tree out.
 #[derive(Debug, Parser)]
@@ -51,10 +53,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Reports every problem of a cluster spec, with its place and what to write instead
-    Check(check::CheckArgs),
     /// Writes a commented spec, a sealed root secret and a .gitignore
     Init(init::InitArgs),
+    /// Reports every problem of a cluster spec, with its place and what to write instead
+    Check(check::CheckArgs),
     /// Pins every artifact that the spec needs, in kubi.lock
     Lock(lock::LockArgs),
     /// Brings every pinned artifact into the cache
