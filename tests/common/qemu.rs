@@ -170,6 +170,8 @@ impl Report {
     /// The report in a console's text, once it is complete.
     fn parse(text: &str) -> Option<Self> {
         let mut report = Self::default();
+        // getty resets the terminal whenever it starts, in the middle of a line too.
+        let text = plain(text);
         for line in text.lines().filter_map(|line| line.split_once("KUBI-REPORT ").map(|(_, rest)| rest)) {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
             report.0.entry(key.to_owned()).or_default().push(value.trim().to_owned());
@@ -190,4 +192,31 @@ impl Report {
             ref other => panic!("{key} has {} values in {self:#?}", other.len()),
         }
     }
+}
+
+/// Text without terminal control: CSI and OSC sequences (ECMA-48) and lone escapes.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character != '\u{1b}' {
+            out.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('[') => {
+                let _ = characters.by_ref().find(|c| ('@'..='~').contains(c));
+            }
+            Some(']') => {
+                let _ = characters.by_ref().find(|c| *c == '\u{7}' || *c == '\u{9c}');
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[test]
+fn terminal_control_is_no_part_of_a_report() {
+    assert_eq!(plain("running\u{1b}[!p\u{1b}]104\u{7}\u{1b}[?7h\u{1b}[6n\nnext"), "running\nnext");
 }
