@@ -86,3 +86,26 @@ fn a_second_build_writes_nothing_and_a_changed_node_is_the_only_one_written() {
     assert!(before.keys().filter(controller).all(|name| before[name] == after[name]));
     workspace.kubi(["verify"]).success();
 }
+
+#[test]
+fn what_was_built_before_leaves_no_trace() {
+    let workspace = Workspace::example("lab");
+    let spec = workspace.spec();
+    workspace.kubi(["build"]).success();
+    let first = listing(&workspace.out());
+    // Files that change, files that come and go, a node that goes.
+    let last = spec.lines().rfind(|line| line.contains("name: lab-")).unwrap();
+    for other in [spec.replace(", roles:", ", labels: {disk: ssd}, roles:"), spec.replace(last, "")] {
+        for text in [&other, &spec] {
+            workspace.write_spec(text);
+            workspace.kubi(["build"]).success();
+            workspace.kubi(["verify"]).success();
+        }
+    }
+    workspace.kubi(["gc", "--keep", "1"]).success();
+    // Only the records count builds.
+    let without_records = |files: BTreeMap<String, String>| -> BTreeMap<String, String> {
+        files.into_iter().filter(|(name, _)| !name.contains("/build")).collect()
+    };
+    assert_eq!(without_records(listing(&workspace.out())), without_records(first));
+}

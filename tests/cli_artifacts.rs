@@ -115,6 +115,17 @@ fn an_own_build_needs_consent() {
 }
 
 #[test]
+fn an_own_build_must_be_packed_as_the_published_one() {
+    let folder = Folder::new();
+    folder.kubi(&["lock"]);
+    folder.write("crictl", b"a program, not an archive of one");
+    let add = ["vendor", "add", "crictl", "--name", "crictl", "--version", "1.36.0", "--arch", "amd64", "--trust"];
+    let (code, _, err) = folder.kubi(&add);
+    assert!(code == 1 && err.contains("crictl is a tar.gz archive with crictl"), "{err}");
+    assert!(!folder.read("kubi.lock").contains("vendored:"));
+}
+
+#[test]
 fn a_base_must_be_an_image() {
     let folder = Folder::new();
     folder.write("image.raw", &vec![0; 1 << 20]);

@@ -62,7 +62,6 @@ fn input(accelerator: Accelerator, management: ManagementMode, cluster: ClusterM
     let bridge = |wanted: bool| wanted.then(|| "br0".to_owned());
     Input {
         cluster: "dev".into(),
-        build: 1,
         kubernetes_version: "1.36.4".into(),
         api_host: "10.0.0.1".into(),
         api_port: 6443,

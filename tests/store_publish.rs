@@ -41,9 +41,9 @@ fn a_node_of_the_same_plan_is_kept_without_being_added_again() {
     let out = tempfile::tempdir().unwrap();
     let first = build(out.path(), "dev", 2).unwrap();
     let output = Output::open(out.path()).unwrap();
-    assert!(output.is_current("dev", "0.1.0", &first.inputs).unwrap());
-    assert!(!output.is_current("dev", "0.2.0", &first.inputs).unwrap());
-    assert!(!output.is_current("dev", "0.1.0", &Digest::of(b"changed")).unwrap());
+    assert_eq!(output.current("dev", "0.1.0", &first.inputs).unwrap().as_ref(), Some(&first));
+    assert!(output.current("dev", "0.2.0", &first.inputs).unwrap().is_none());
+    assert!(output.current("dev", "0.1.0", &Digest::of(b"changed")).unwrap().is_none());
     let publication = Publication::begin(out.path(), "dev", &mut || panic!("nobody else builds")).unwrap();
     let plan = &first.nodes["node-01"].plan;
     assert_eq!(publication.unchanged("node-01", plan), Some(&first.nodes["node-01"]));
@@ -53,7 +53,8 @@ fn a_node_of_the_same_plan_is_kept_without_being_added_again() {
         publication.deploy_file(file, bytes).unwrap();
     }
     let kept: BTreeMap<_, _> = first.nodes.clone().into_iter().take(3).collect();
-    let build = Build { kubi: "0.1.0".into(), inputs: Digest::of(b"3"), nodes: kept, images: BTreeMap::new() };
+    let build =
+        Build { kubi: "0.1.0".into(), inputs: Digest::of(b"3"), nodes: kept, images: BTreeMap::new(), deploy: None };
     let second = publication.commit(build).unwrap();
     assert_eq!(list(&out.path().join("dev/nodes")), ["node-00", "node-01", "node-02"]);
     assert_eq!(list(&out.path().join("dev/deploy")), ["deploy.json", "other.json"]);
@@ -61,10 +62,10 @@ fn a_node_of_the_same_plan_is_kept_without_being_added_again() {
         let kept = out.path().join("kept");
         let lost = list(&out.path().join(gone));
         fs::rename(out.path().join(gone), &kept).unwrap();
-        assert!(!lost.is_empty() && !output.is_current("dev", "0.1.0", &second.inputs).unwrap(), "{gone}");
+        assert!(!lost.is_empty() && output.current("dev", "0.1.0", &second.inputs).unwrap().is_none(), "{gone}");
         fs::rename(&kept, out.path().join(gone)).unwrap();
     }
-    assert!(output.is_current("dev", "0.1.0", &second.inputs).unwrap());
+    assert!(output.current("dev", "0.1.0", &second.inputs).unwrap().is_some());
 }
 
 #[test]

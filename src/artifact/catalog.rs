@@ -65,6 +65,18 @@ pub enum Format {
     TarXz,
 }
 
+impl Format {
+    /// As the catalog writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::TarGz => "tar.gz",
+            Self::TarZst => "tar.zst",
+            Self::TarXz => "tar.xz",
+        }
+    }
+}
+
 /// Where a member goes. Without a mode, a program is 0755 and anything else 0644, as the archive has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {

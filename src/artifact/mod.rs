@@ -8,6 +8,7 @@ mod catalog;
 mod disk_path;
 mod lock;
 mod lock_text;
+pub mod packing;
 mod resolve;
 mod source;
 mod tar_entries;

@@ -3,10 +3,15 @@
 use super::BuildError;
 use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
-use crate::libvirt::{BootInput, ClusterLink, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, deploy_files};
+use crate::libvirt::{
+    BootInput, ClusterLink, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, domain_file, domain_path,
+    shared_files,
+};
 use crate::plan::NodePlan;
+use crate::render::OperatorFile;
 use crate::spec::addressing::gateway;
 use crate::spec::{Accelerator, Boot, Hypervisor, Node};
+use crate::tree::Digest;
 
 /// The hypervisor of a spec that names none.
 fn only_hypervisor() -> Hypervisor {
@@ -18,42 +23,63 @@ fn only_hypervisor() -> Hypervisor {
     }
 }
 
-/// Writes `deploy/`, when every node has its overlay.
-pub fn write(context: &Context<'_>, nodes: &[BuiltNode], disks: &Disks) -> Result<(), BuildError> {
-    let Some(base) = context.images.base_file() else { return Ok(()) };
+/// Writes `deploy/`, when every node has its overlay. Returns the digest of what all domains share: where it and the
+/// node are those of the last build, so is the domain.
+pub fn write(
+    context: &Context<'_>,
+    nodes: &[BuiltNode],
+    disks: &Disks,
+    operator: &[OperatorFile],
+) -> Result<Option<Digest>, BuildError> {
+    let Some(base) = context.images.base_file() else { return Ok(None) };
+    let mut input = cluster_input(context, operator);
+    let shared = Digest::of(format!("{input:?} {base:?} {:?} {disks:?}", context.images.kernel()).as_bytes());
     let spec = &context.prepared.cluster.spec;
-    let hypervisors = if spec.hypervisors.is_empty() { vec![only_hypervisor()] } else { spec.hypervisors.clone() };
-    let (management, cluster) = (&spec.networks.management, &spec.networks.cluster);
-    let mut inputs = Vec::with_capacity(nodes.len());
     for (plan, built) in context.plan.nodes.iter().zip(nodes) {
-        inputs.push(node(context, plan, &spec.nodes[plan.index], built, base, disks, &hypervisors)?);
+        let node = node(context, plan, &spec.nodes[plan.index], built, base, disks, &input.hypervisors)?;
+        input.nodes.push(node);
     }
-    let input = Input {
-        cluster: context.prepared.cluster.metadata.name.clone(),
-        build: context.publication.number(),
+    let publication = context.publication;
+    for file in shared_files(&input)? {
+        publication.deploy_file(&file.path, &file.contents)?;
+    }
+    let same = publication.previous().is_some_and(|previous| previous.deploy.as_ref() == Some(&shared));
+    for (node, built) in input.nodes.iter().zip(nodes) {
+        if same && built.unchanged && publication.keep_deploy_file(&domain_path(&node.name)) {
+            continue;
+        }
+        let file = domain_file(&input, node)?;
+        publication.deploy_file(&file.path, &file.contents)?;
+    }
+    Ok(Some(shared))
+}
+
+/// The input without its nodes.
+fn cluster_input(context: &Context<'_>, operator: &[OperatorFile]) -> Input {
+    let cluster = &context.prepared.cluster;
+    let spec = &cluster.spec;
+    let (management, cluster_network) = (&spec.networks.management, &spec.networks.cluster);
+    Input {
+        cluster: cluster.metadata.name.clone(),
         kubernetes_version: spec.kubernetes.version.to_string(),
-        api_host: crate::plan::operator_host(&context.prepared.cluster),
+        api_host: crate::plan::operator_host(cluster),
         api_port: spec.networks.api.port,
-        operator_kubeconfig: context.renderer.operator()?.first().map(|file| format!("../operator/{}", file.name)),
+        operator_kubeconfig: operator.first().map(|file| format!("../operator/{}", file.name)),
         management: ManagementLink {
             cidr: management.cidr,
-            gateway: gateway(&context.prepared.cluster),
+            gateway: gateway(cluster),
             mode: management.mode,
             bridge: management.bridge.clone(),
         },
         cluster_network: ClusterLink {
-            cidr: cluster.cidr,
-            mode: cluster.mode,
-            bridge: cluster.bridge.clone(),
-            mtu: cluster.mtu,
+            cidr: cluster_network.cidr,
+            mode: cluster_network.mode,
+            bridge: cluster_network.bridge.clone(),
+            mtu: cluster_network.mtu,
         },
-        hypervisors,
-        nodes: inputs,
-    };
-    for file in deploy_files(&input)? {
-        context.publication.deploy_file(&file.path, &file.contents)?;
+        hypervisors: if spec.hypervisors.is_empty() { vec![only_hypervisor()] } else { spec.hypervisors.clone() },
+        nodes: Vec::with_capacity(spec.nodes.len()),
     }
-    Ok(())
 }
 
 fn node(
@@ -99,7 +125,7 @@ fn node(
         overlay: ImageFile {
             file: overlay.file.clone(),
             digest: overlay.digest.clone(),
-            size: context.publication.image_size(&overlay.file)?,
+            size: overlay.size,
             format: DiskFormat::Qcow2,
         },
         artifacts: disks.of(plan).cloned(),

@@ -70,17 +70,14 @@ impl Shared {
             keys.symmetric("fingerprint", 1).commitment,
         ]);
         let nodes: Vec<_> =
-            nodes.iter().map(|node| json!([node.name, node.roles, node.addresses, node.pod_cidr])).collect();
-        Self {
-            digest: Digest::of(shared.to_string().as_bytes()),
-            nodes: Digest::of(json!(nodes).to_string().as_bytes()),
-        }
+            nodes.iter().map(|node| (&node.name, &node.roles, &node.addresses, &node.pod_cidr)).collect();
+        Self { digest: Digest::of_json(&shared), nodes: Digest::of_json(&nodes) }
     }
 
     /// What this node's tree and overlay depend on.
     pub fn of_node(&self, plan: &NodePlan, node: &Node) -> Digest {
         let nodes = plan.class.uses_nodes.then_some(&self.nodes);
-        Digest::of(json!([self.digest, plan.digest, node, nodes]).to_string().as_bytes())
+        Digest::of_json(&(&self.digest, &plan.digest, node, nodes))
     }
 }
 

@@ -114,7 +114,7 @@ impl Source {
         disk_size: Option<u64>,
         tree: &Tree,
         secrets: &dyn SecretSource,
-    ) -> Result<Option<(ImageRecord, u64)>, BuildError> {
+    ) -> Result<Option<ImageRecord>, BuildError> {
         let Some((base, options)) = self.overlay_options(disk_size) else { return Ok(None) };
         let overlay = write_overlay(base, &options, tree, secrets)?;
         let staged = publication.new_image()?;
@@ -123,7 +123,7 @@ impl Source {
         let digest = Digest::from_sha256(&out.hash.finalize().into());
         let file = format!("{node}-{}.qcow2", digest.hex());
         staged.keep(&file)?;
-        Ok(Some((ImageRecord { file, digest }, overlay.size())))
+        Ok(Some(ImageRecord { file, digest, size: overlay.size() }))
     }
 }
 

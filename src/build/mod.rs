@@ -26,7 +26,7 @@ use crate::pki::Keys;
 use crate::plan::{Pins, Plan, plan};
 use crate::recipe::{Recipes, built_in, load};
 use crate::render::Renderer;
-use crate::spec::{Cluster, Facts, Problem, read_with};
+use crate::spec::{Cluster, Facts, Problem, read, read_with};
 use crate::template::Templates;
 use crate::tree::Digest;
 use std::path::{Path, PathBuf};
@@ -78,14 +78,23 @@ impl Prepared {
     /// Parses and checks; every problem of the spec is reported together.
     pub fn new(inputs: &Inputs) -> Result<Self, BuildError> {
         let lock = inputs.lock()?;
-        let recipes = load(built_in(), inputs.own_recipes.clone())?;
-        let templates = Templates::compile(&recipes)?;
+        let facts = Facts::default();
+        let recipes = || -> Result<(Recipes, Templates), BuildError> {
+            let recipes = load(built_in(), inputs.own_recipes.clone())?;
+            let templates = Templates::compile(&recipes)?;
+            Ok((recipes, templates))
+        };
+        let (recipes, read) = rayon::join(recipes, || read(&inputs.text, &facts));
+        let (recipes, templates) = recipes?;
+        if let Ok((cluster, warnings)) = read {
+            return Ok(Self { cluster, lock, recipes, templates, warnings });
+        }
         let recipes_say = |cluster: &Cluster| {
             let found = plan(cluster, &recipes, &templates, &lock, Pins::Open).err().unwrap_or_default();
             // The spec's own checks have said more about addresses already.
             found.into_iter().filter(|problem| problem.is_error() && problem.code != "pod-cidr").collect()
         };
-        let (cluster, warnings) = read_with(&inputs.text, &Facts::default(), &recipes_say).map_err(BuildError::Spec)?;
+        let (cluster, warnings) = read_with(&inputs.text, &facts, &recipes_say).map_err(BuildError::Spec)?;
         Ok(Self { cluster, lock, recipes, templates, warnings })
     }
 
@@ -131,11 +140,8 @@ fn prepare_keys(request: &Request<'_>, plan: &Plan<'_>, keys: &Keys) {
 fn current(request: &Request<'_>, inputs: &Digest) -> Result<Option<Summary>, BuildError> {
     let Some(cluster) = fingerprint::cluster_name(&request.inputs.text) else { return Ok(None) };
     let output = Output::open(&request.out)?;
-    if !output.is_current(cluster, env!("CARGO_PKG_VERSION"), inputs)? {
-        return Ok(None);
-    }
-    let record = output.built(cluster)?;
-    Ok(Some(Summary::unchanged(cluster, &request.out, &record)))
+    let record = output.current(cluster, env!("CARGO_PKG_VERSION"), inputs)?;
+    Ok(record.map(|record| Summary::unchanged(cluster, &request.out, &record)))
 }
 
 fn publish(
@@ -163,13 +169,14 @@ fn publish(
     let disks = artifacts::write(&context)?;
     let mut shared = disks.images();
     images.publish(&publication, &mut shared)?;
-    for file in renderer.operator()? {
+    let operator = renderer.operator()?;
+    for file in &operator {
         publication.operator_file(&file.name, &file.contents.fill(keys)?)?;
     }
-    deploy::write(&context, &built, &disks)?;
+    let deploy = deploy::write(&context, &built, &disks, &operator)?;
     let summary = Summary::built(&context, &built, &disks);
     let records = built.into_iter().map(|node| (node.name, node.record)).collect();
     let kubi = env!("CARGO_PKG_VERSION").to_owned();
-    let record = publication.commit(Build { kubi, inputs, nodes: records, images: shared })?;
+    let record = publication.commit(Build { kubi, inputs, nodes: records, images: shared, deploy })?;
     Ok(summary.finished(&record))
 }

@@ -27,6 +27,8 @@ pub struct Context<'a> {
 pub struct BuiltNode {
     pub name: String,
     pub record: NodeRecord,
+    /// Its record is that of the last build.
+    pub unchanged: bool,
 }
 
 /// All nodes in the spec's order, whatever order they were built in.
@@ -41,7 +43,7 @@ pub fn build_all(context: &Context<'_>) -> Result<Vec<BuiltNode>, BuildError> {
 fn one(context: &Context<'_>, shared: &Shared, plan: &NodePlan) -> Result<BuiltNode, BuildError> {
     let fingerprint = shared.of_node(plan, &context.prepared.cluster.spec.nodes[plan.index]);
     if let Some(record) = context.publication.unchanged(&plan.name, &fingerprint) {
-        return Ok(BuiltNode { name: plan.name.clone(), record: record.clone() });
+        return Ok(BuiltNode { name: plan.name.clone(), record: record.clone(), unchanged: true });
     }
     context.request.progress.node_started(&plan.name);
     let built = render(context, plan, fingerprint).map_err(|error| error.in_node(&plan.name));
@@ -60,7 +62,6 @@ fn render(context: &Context<'_>, plan: &NodePlan, fingerprint: crate::tree::Dige
     let review = context.publication.node(&tree, &identity, &bundle)?;
     let root = plan.class.size.root.map(|bytes| bytes.0);
     let overlay = context.images.overlay(context.publication, &plan.name, root, &tree, context.keys)?;
-    let record =
-        NodeRecord { plan: fingerprint, bundle: bundle.digest, review, overlay: overlay.map(|(overlay, _)| overlay) };
-    Ok(BuiltNode { name: plan.name.clone(), record })
+    let record = NodeRecord { plan: fingerprint, bundle: bundle.digest, review, overlay };
+    Ok(BuiltNode { name: plan.name.clone(), record, unchanged: false })
 }

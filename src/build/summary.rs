@@ -4,6 +4,7 @@ use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::store::BuildRecord;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// `kubi build --output json`.
@@ -71,14 +72,15 @@ impl Summary {
                 state,
             }
         };
-        let gone = previous.into_iter().flat_map(|record| record.nodes.keys());
+        let now: BTreeSet<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+        let before = previous.into_iter().flat_map(|record| record.nodes.keys());
         Self {
             cluster: cluster.clone(),
             directory: context.request.out.join(cluster).display().to_string(),
             build: 0,
             changed: true,
             nodes: nodes.iter().map(describe).collect(),
-            removed: gone.filter(|name| !nodes.iter().any(|node| node.name == **name)).cloned().collect(),
+            removed: before.filter(|name| !now.contains(name.as_str())).cloned().collect(),
             missing_images: context.images.missing.iter().chain(&disks.missing).cloned().collect(),
             warnings: context.plan.warnings.len(),
         }

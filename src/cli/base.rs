@@ -9,6 +9,7 @@ use crate::edge::base_build::{BaseRequest, BuiltBase, build};
 use crate::edge::base_pin::pin;
 use crate::edge::cache::Cache;
 use crate::edge::lock_store::{Reading, read_lock, write_lock};
+use crate::edge::scratch::Scratch;
 use crate::spec::model::Architecture;
 use crate::spec::units::Bytes;
 use serde::Serialize;
@@ -194,7 +195,7 @@ fn satisfies(base: &LockedBase, request: &BaseRequest, cache: &Cache) -> bool {
 
 fn build_and_pin(request: &BaseRequest, output: Option<&Path>, cache: &Cache, ui: &Ui) -> Result<LockedBase, Failure> {
     std::fs::create_dir_all(cache.root()).map_err(Failure::machine)?;
-    let scratch = tempfile::Builder::new().prefix(".base-").tempdir_in(cache.root()).map_err(Failure::machine)?;
+    let scratch = Scratch::new_in(cache.root(), ".base-").map_err(Failure::machine)?;
     let directory = output.unwrap_or(scratch.path());
     std::fs::create_dir_all(directory).map_err(Failure::machine)?;
     let BuiltBase { image, .. } =

@@ -229,6 +229,12 @@ mod tests {
         assert_eq!((cluster.metadata.name.as_str(), warnings), ("lab", vec![]));
     }
 
+    #[test]
+    fn a_new_spec_asks_for_a_published_release() {
+        let catalog = crate::artifact::Catalog::built_in().unwrap();
+        assert!(catalog.get("kubelet").unwrap().releases.contains_key(KUBERNETES));
+    }
+
     /// What the comments call a default is one.
     #[test]
     fn the_commented_defaults_are_the_defaults() {

@@ -2,7 +2,7 @@
 
 use super::fetch::folder_of;
 use super::{Exit, Failure, Outcome, Ui};
-use crate::artifact::{Catalog, Lock, LockedArtifact, VENDORED};
+use crate::artifact::{Catalog, Lock, LockedArtifact, VENDORED, packing};
 use crate::edge::base_pin::pin;
 use crate::edge::cache::Cache;
 use crate::edge::cache_write::digest_file;
@@ -215,6 +215,7 @@ fn add_own(args: &AddArgs, name: &str, version: &str, context: &mut Context) -> 
         (None, Some(found)) => found,
         (None, None) => return Err(Failure::wrong("which architecture is it for?").help("say --arch amd64 or arm64")),
     };
+    check_packing(file, name, version, platform, &context.catalog)?;
     let digest = context.cache.add(file).map_err(failed)?;
     let file_name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let artifact = LockedArtifact {
@@ -229,6 +230,24 @@ fn add_own(args: &AddArgs, name: &str, version: &str, context: &mut Context) -> 
     context.lock.check(&context.catalog).map_err(Failure::wrong)?;
     write_lock(&context.folder, &context.lock).map_err(Failure::machine)?;
     Ok(Added { file: file.display().to_string(), digest: digest.to_string(), artifact: Some(shown) })
+}
+
+/// Refuses an archive that lacks what the catalog installs from it: better now than when a disk is made from it.
+fn check_packing(
+    file: &Path,
+    name: &str,
+    version: &str,
+    platform: Architecture,
+    catalog: &Catalog,
+) -> Result<(), Failure> {
+    let Some(known) = catalog.get(name) else { return Ok(()) };
+    let shown = file.display();
+    let input = std::fs::File::open(file).map_err(|error| Failure::machine(format!("{shown}: {error}")))?;
+    packing::check(known, version, platform, std::io::BufReader::new(input)).map_err(|error| {
+        let members: Vec<&str> = known.install.keys().map(String::as_str).collect();
+        let (members, format) = (members.join(", "), known.format.name());
+        Failure::wrong(format!("{shown}: {error}")).help(format!("{name} is a {format} archive with {members}"))
+    })
 }
 
 /// Which machine a program is for; `None` when the file is no ELF program of an architecture that kubi knows.

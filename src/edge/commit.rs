@@ -8,10 +8,12 @@ use super::files::{self, FileError};
 use super::lock_file::LockFile;
 use super::output::OutputError;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub const LOCK: &str = ".lock";
 pub const STAGING: &str = ".staging";
+/// Beside `nodes/` in the staging folder: files to write over those of the last build, by node.
+pub const PATCHES: &str = "patches";
 const COMMIT: &str = ".commit";
 const JOURNAL: &str = "journal.json";
 const OLD: &str = "old";
@@ -53,8 +55,8 @@ pub fn commit(root: &Path, journal: &Journal, umask: u32) -> Result<(), OutputEr
     for (relative, mode) in folders(&journal.cluster) {
         files::ensure_directory(&root.join(relative), mode, umask)?;
     }
-    // One sync for all files. On journalling file systems the renames that follow become durable in their order.
-    files::sync_file_system(root)?;
+    // On journalling file systems the renames that follow become durable in their order.
+    files::sync_below(&staging)?;
     files::rename(&staging, &root.join(COMMIT))?;
     finish(root).map_err(|error| OutputError::Unfinished(Box::new(error)))
 }
@@ -81,6 +83,7 @@ fn finish(root: &Path) -> Result<(), OutputError> {
     mover.merge("store/blobs/sha256")?;
     mover.merge(&format!("{cluster}/images"))?;
     mover.replace_folders(&format!("{cluster}/nodes"))?;
+    mover.merge_into(&format!("{cluster}/{PATCHES}"), &format!("{cluster}/nodes"))?;
     mover.merge(&format!("{cluster}/operator"))?;
     mover.merge(&format!("{cluster}/builds"))?;
     for file in ["store/oci-layout".to_owned(), "store/index.json".to_owned(), format!("{cluster}/build.json")] {
@@ -105,24 +108,26 @@ struct Mover<'a> {
 impl Mover<'_> {
     /// Moves the files of a folder, over those of the same name; `deploy.json` last.
     fn merge(&self, folder: &str) -> Result<(), FileError> {
-        let mut files: Vec<_> = files::files_below(&self.from.join(folder))?.into_iter().collect();
+        self.merge_into(folder, folder)
+    }
+
+    fn merge_into(&self, from: &str, to: &str) -> Result<(), FileError> {
+        let (from, to) = (self.from.join(from), self.to.join(to));
+        let mut files: Vec<_> = files::files_below(&from)?.into_iter().collect();
         files.sort_by_key(|file| file == "deploy.json");
         for file in files {
             if let Some((parents, _)) = file.rsplit_once('/') {
-                let parents = self.to.join(folder).join(parents);
+                let parents = to.join(parents);
                 std::fs::create_dir_all(&parents).map_err(files::failed("create", &parents))?;
             }
-            self.file(&format!("{folder}/{file}"))?;
+            files::rename_if_there(&from.join(&file), &to.join(&file))?;
         }
         Ok(())
     }
 
     /// Moves a file, if it has not been moved yet.
     fn file(&self, relative: &str) -> Result<(), FileError> {
-        match files::rename(&self.from.join(relative), &self.to.join(relative)) {
-            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
+        files::rename_if_there(&self.from.join(relative), &self.to.join(relative))
     }
 
     /// Moves each folder in `folder` to the place of the one of the same name.
@@ -143,10 +148,6 @@ impl Mover<'_> {
 
     /// Old things are only moved while the build is not done: deleting many files takes long.
     fn put_aside(&self, path: &Path, name: &str) -> Result<(), FileError> {
-        let aside: PathBuf = self.from.join(OLD).join(name);
-        match files::rename(path, &aside) {
-            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
+        files::rename_if_there(path, &self.from.join(OLD).join(name))
     }
 }

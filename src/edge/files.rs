@@ -84,10 +84,17 @@ pub fn sync_directory(path: &Path) -> Result<(), FileError> {
     directory.sync_all().map_err(failed("write", path))
 }
 
-/// Makes everything written to the file system of `path` durable: far cheaper than a sync for each of many files.
-pub fn sync_file_system(path: &Path) -> Result<(), FileError> {
-    let directory = File::open(path).map_err(failed("open", path))?;
-    rustix::fs::syncfs(&directory).map_err(|error| failed("write", path)(error.into()))
+/// Makes the bytes of all files below a directory durable. A few are synced by themselves, at the same time, so that the
+/// file system writes its journal once; for many it is far cheaper to sync the file system, with whatever others wrote.
+pub fn sync_below(path: &Path) -> Result<(), FileError> {
+    const FEW: usize = 64;
+    let found = files_below(path)?;
+    if found.len() > FEW {
+        let directory = File::open(path).map_err(failed("open", path))?;
+        return rustix::fs::syncfs(&directory).map_err(|error| failed("write", path)(error.into()));
+    }
+    let files = found.iter().map(|file| path.join(file)).filter(|file| !file.is_symlink());
+    at_a_time(files.collect(), |file| File::open(file).and_then(|file| file.sync_all()).map_err(failed("write", file)))
 }
 
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
@@ -115,11 +122,15 @@ pub fn files_below(path: &Path) -> Result<BTreeSet<String>, FileError> {
     let mut found = BTreeSet::new();
     let mut open = vec![String::new()];
     while let Some(prefix) = open.pop() {
-        for name in names(&path.join(&prefix))? {
-            let relative = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-            let full = path.join(&relative);
-            let is_directory = fs::symlink_metadata(&full).map_err(failed("read", &full))?.is_dir();
-            if is_directory {
+        let folder = path.join(&prefix);
+        let Some(entries) = optional(fs::read_dir(&folder)).map_err(failed("read", &folder))? else { continue };
+        for entry in entries {
+            let entry = entry.map_err(failed("read", &folder))?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let relative = if prefix.is_empty() { name.into_owned() } else { format!("{prefix}/{name}") };
+            // The directory itself says what each name is: no look at every file.
+            if entry.file_type().map_err(failed("read", &folder))?.is_dir() {
                 open.push(relative);
             } else {
                 found.insert(relative);
@@ -131,6 +142,11 @@ pub fn files_below(path: &Path) -> Result<BTreeSet<String>, FileError> {
 
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(failed("move a file to", to))
+}
+
+/// As [`rename`], and fine where `from` is not there.
+pub fn rename_if_there(from: &Path, to: &Path) -> Result<(), FileError> {
+    optional(fs::rename(from, to)).map(drop).map_err(failed("move a file to", to))
 }
 
 /// Removes a directory and all below it, or a file; fine where nothing is.
@@ -146,14 +162,17 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// Removes many folders, several at a time: on some disks each name that is taken away is waited for, and a build of a
 /// thousand nodes leaves a hundred thousand old files.
 pub fn remove_all_in(folder: &Path) -> Result<(), FileError> {
+    at_a_time(names(folder)?.into_iter().map(|name| folder.join(name)).collect(), remove)
+}
+
+/// Does something to many paths, several at a time, because most of it is waiting for the disk.
+fn at_a_time(paths: Vec<PathBuf>, act: impl Fn(&Path) -> Result<(), FileError> + Sync) -> Result<(), FileError> {
     const AT_A_TIME: usize = 8;
-    let mut parts = vec![Vec::new(); AT_A_TIME];
-    for (number, name) in names(folder)?.into_iter().enumerate() {
-        parts[number % AT_A_TIME].push(folder.join(name));
-    }
+    let each = paths.len().div_ceil(AT_A_TIME).max(1);
     std::thread::scope(|scope| {
-        let start = |part: Vec<PathBuf>| scope.spawn(move || part.iter().try_for_each(|path| remove(path)));
-        let threads: Vec<_> = parts.into_iter().map(start).collect();
+        let act = &act;
+        let start = |part| scope.spawn(move || <[PathBuf]>::iter(part).try_for_each(|path| act(path)));
+        let threads: Vec<_> = paths.chunks(each).map(start).collect();
         threads
             .into_iter()
             .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

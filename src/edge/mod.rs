@@ -19,5 +19,6 @@ pub mod output;
 pub mod process;
 pub mod publish;
 pub mod review_tree;
+pub mod scratch;
 pub mod stage;
 pub mod verify;

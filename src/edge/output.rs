@@ -154,12 +154,16 @@ impl Output {
         Ok(files::read(&self.blob_path(digest))?)
     }
 
-    /// Whether `cluster` was built from `inputs` by this version of kubi, and all that it made is still there. Looks at
-    /// names only; `kubi verify` looks at bytes.
-    pub fn is_current(&self, cluster: &str, kubi: &str, inputs: &Digest) -> Result<bool, OutputError> {
+    /// The newest build of `cluster`, if it was made from `inputs` by this version of kubi and all that it made is still
+    /// there. Looks at names only; `kubi verify` looks at bytes.
+    pub fn current(&self, cluster: &str, kubi: &str, inputs: &Digest) -> Result<Option<BuildRecord>, OutputError> {
+        let bytes = files::read_optional(&self.root.join(cluster).join("build.json"))?.unwrap_or_default();
+        if !BuildRecord::is_of(&bytes, kubi, inputs) {
+            return Ok(None);
+        }
         // A damaged record is mended by building.
-        let Ok(Some(record)) = self.record(cluster) else { return Ok(false) };
-        Ok(record.kubi == kubi && record.inputs == *inputs && Present::list(&self.root, cluster)?.has_all(&record))
+        let Ok(record) = BuildRecord::parse(&bytes) else { return Ok(None) };
+        Ok(Present::list(&self.root, cluster)?.has_all(&record).then_some(record))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Holds the lock from beginning to end. Dropped without [`Publication::commit`], it leaves no trace.
 
-use super::commit::{self, Journal, LOCK, STAGING};
+use super::commit::{self, Journal, LOCK, PATCHES, STAGING};
 use super::files::{self, FileError};
 use super::lock_file::LockFile;
 use super::output::{Output, OutputError, Present};
@@ -10,7 +10,7 @@ use super::review_tree;
 use crate::bundle::{Bundle, Identity};
 use crate::store::{BuildRecord, Index, IndexEntry, NodeRecord, OCI_LAYOUT, ReviewManifest};
 use crate::tree::{Digest, Tree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +42,8 @@ pub struct Build {
     pub nodes: BTreeMap<String, NodeRecord>,
     /// Shared images, by file name.
     pub images: BTreeMap<String, Digest>,
+    /// What the libvirt files of all nodes share.
+    pub deploy: Option<Digest>,
 }
 
 /// An image that is being written; gone when dropped without [`StagedImage::keep`].
@@ -91,18 +93,6 @@ impl Publication {
         self.previous.as_ref()
     }
 
-    /// This build's number.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Size in bytes of an image that was added or is there already.
-    pub fn image_size(&self, file: &str) -> Result<u64, OutputError> {
-        let staged = self.below(&format!("images/{file}"))?;
-        let path = if staged.exists() { staged } else { self.output.image_path(&self.cluster, file) };
-        Ok(fs::metadata(&path).map_err(files::failed("read", &path))?.len())
-    }
-
     /// The record of a node that was built from the same plan and is all there: it need not be added again.
     pub fn unchanged(&self, node: &str, plan: &Digest) -> Option<&NodeRecord> {
         let record = self.previous.as_ref()?.nodes.get(node)?;
@@ -118,14 +108,25 @@ impl Publication {
         ] {
             self.blob(digest, bytes)?;
         }
-        let folder = self.below(&format!("nodes/{}", identity.node))?;
+        let manifest = ReviewManifest::new(tree, identity, bundle);
+        let patch = self.review_patch(&identity.node, &manifest);
+        let folder = self.below(&format!("{}/{}", if patch.is_some() { PATCHES } else { "nodes" }, identity.node))?;
         files::create_directory(&folder, 0o755, self.umask)?;
-        review_tree::write(&folder.join("tree"), tree, self.umask)?;
-        let path = folder.join("manifest.json");
-        let manifest = ReviewManifest::new(tree, identity, bundle).to_bytes();
-        let manifest = manifest.map_err(|source| OutputError::Json { path: path.display().to_string(), source })?;
-        files::create(&path, &manifest, 0o644, self.umask)?;
-        Ok(Digest::of(&manifest))
+        match patch {
+            Some(changed) => review_tree::write_some(&folder.join("tree"), tree, &changed, self.umask)?,
+            None => review_tree::write(&folder.join("tree"), tree, self.umask)?,
+        }
+        let bytes = manifest.to_bytes().map_err(|source| self.json_error("manifest.json", source))?;
+        files::create(&folder.join("manifest.json"), &bytes, 0o644, self.umask)?;
+        Ok(Digest::of(&bytes))
+    }
+
+    /// The files to write over those of the last build's review tree, when nothing else must be done to it.
+    fn review_patch(&self, node: &str, new: &ReviewManifest<'_>) -> Option<BTreeSet<String>> {
+        let record = self.previous.as_ref()?.nodes.get(node).filter(|_| self.present.nodes.contains(node))?;
+        let bytes = fs::read(self.output.node_path(&self.cluster, node).join("manifest.json")).ok()?;
+        let old = (Digest::of(&bytes) == record.review).then(|| ReviewManifest::parse(&bytes).ok())??;
+        new.files_changed_since(&old)
     }
 
     /// Whether an image of this name is there already; names contain a digest, so it is the same one.
@@ -155,6 +156,17 @@ impl Publication {
         self.file(format!("deploy/{name}"), bytes, 0o644)
     }
 
+    /// Keeps `deploy/<name>` as the last build wrote it; `false` when that is not there.
+    pub fn keep_deploy_file(&self, name: &str) -> bool {
+        let relative = format!("deploy/{name}");
+        let Some(digest) = self.previous.as_ref().and_then(|record| record.files.get(&relative)) else { return false };
+        if !self.present.files.contains(&relative) {
+            return false;
+        }
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(relative, digest.clone());
+        true
+    }
+
     /// Adds `operator/<name>`: a file for people that may hold secrets.
     pub fn operator_file(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
         self.file(format!("operator/{name}"), bytes, 0o600)
@@ -165,10 +177,17 @@ impl Publication {
     pub fn commit(mut self, build: Build) -> Result<BuildRecord, OutputError> {
         let mut record = BuildRecord::new(&build.kubi, self.number, build.inputs, build.nodes);
         record.images = build.images;
+        record.deploy = build.deploy;
+        // A build that gives what is there already is not another one to go back to.
+        if let Some(previous) = self.previous.as_ref().filter(|previous| previous.same_output(&record)) {
+            record.number = previous.number;
+        }
         record.files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
         let bytes = record.to_bytes().map_err(|source| self.json_error("build.json", source))?;
-        files::create(&self.below("build.json")?, &bytes, 0o644, self.umask)?;
-        files::create(&self.below(&format!("builds/{}.json", self.number))?, &bytes, 0o644, self.umask)?;
+        // Two files, not two names of one: damage to one of them is then seen, and can be mended.
+        for name in ["build.json".to_owned(), format!("builds/{}.json", record.number)] {
+            files::create(&self.below(&name)?, &bytes, 0o644, self.umask)?;
+        }
         self.write_index(&record)?;
         let remove = self.obsolete(&record);
         // From the rename on, the next command finishes the build; before it, dropping `self` removes all traces.
@@ -282,6 +301,7 @@ fn prepare(staging: &Path, cluster: &str) -> Result<u32, FileError> {
     for (relative, mode) in commit::folders(cluster) {
         files::create_directory(&staging.join(relative), mode, umask)?;
     }
+    files::create_directory(&staging.join(cluster).join(PATCHES), 0o755, umask)?;
     Ok(umask)
 }
 

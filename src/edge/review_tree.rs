@@ -2,7 +2,7 @@
 //! everything. The true modes and owners are in `manifest.json`.
 
 use super::files::{self, FileError};
-use crate::tree::{Kind, Mode, NodePath, Tree};
+use crate::tree::{Entry, Kind, Mode, NodePath, Tree};
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -13,15 +13,35 @@ pub fn write(directory: &Path, tree: &Tree, umask: u32) -> Result<(), FileError>
     files::create_directory(directory, 0o755, umask)?;
     let mut made = BTreeSet::new();
     for (path, entry) in tree.iter() {
-        if let Some(parent) = path.parent() {
-            make_directories(directory, &parent, umask, &mut made)?;
-        }
-        let target = directory.join(path.relative());
-        match &entry.kind {
-            Kind::Directory => make_directories(directory, path, umask, &mut made)?,
-            Kind::File(contents) => files::create(&target, contents.bytes(), review_mode(entry.mode), umask)?,
-            Kind::Symlink(to) => symlink(to, &target).map_err(files::failed("create", &target))?,
-        }
+        write_entry(directory, path, entry, umask, &mut made)?;
+    }
+    Ok(())
+}
+
+fn write_entry(
+    directory: &Path,
+    path: &NodePath,
+    entry: &Entry,
+    umask: u32,
+    made: &mut BTreeSet<NodePath>,
+) -> Result<(), FileError> {
+    if let Some(parent) = path.parent() {
+        make_directories(directory, &parent, umask, made)?;
+    }
+    let target = directory.join(path.relative());
+    match &entry.kind {
+        Kind::Directory => make_directories(directory, path, umask, made),
+        Kind::File(contents) => files::create(&target, contents.bytes(), review_mode(entry.mode), umask),
+        Kind::Symlink(to) => symlink(to, &target).map_err(files::failed("create", &target)),
+    }
+}
+
+/// Writes only the files and links of `tree` whose paths are in `some`, and the folders they are in.
+pub fn write_some(directory: &Path, tree: &Tree, some: &BTreeSet<String>, umask: u32) -> Result<(), FileError> {
+    files::create_directory(directory, 0o755, umask)?;
+    let mut made = BTreeSet::new();
+    for (path, entry) in tree.iter().filter(|(path, _)| some.contains(path.as_str())) {
+        write_entry(directory, path, entry, umask, &mut made)?;
     }
     Ok(())
 }

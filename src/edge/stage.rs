@@ -2,6 +2,7 @@
 //! goes where below `/opt/kubi`.
 
 use super::cache::Cache;
+use super::scratch::Scratch;
 use crate::artifact::unpack::{Limits, Sink, UnpackError, unpack};
 use crate::artifact::{Artifact, Catalog, DiskPath, Format, LockedArtifact};
 use crate::image::ArtifactEntry;
@@ -139,7 +140,7 @@ fn unpacked(locked: &LockedArtifact, known: &Artifact, cache: &Cache, blob: &Pat
         return Ok(directory);
     }
     fs::create_dir_all(&parent).map_err(file_error(&parent))?;
-    let scratch = tempfile::Builder::new().prefix(".unpack-").tempdir_in(&parent).map_err(file_error(&parent))?;
+    let scratch = Scratch::new_in(&parent, ".unpack-").map_err(file_error(&parent))?;
     let mut sink = Directory { path: scratch.path(), entries: vec![], names: BTreeMap::new() };
     let input = File::open(blob).map_err(file_error(blob))?;
     let input = io::BufReader::with_capacity(1 << 17, input);

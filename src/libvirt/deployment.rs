@@ -9,6 +9,7 @@ use super::schema::{
 };
 use super::{domain_path, identity, network_path};
 use crate::spec::model::{ClusterMode, ManagementMode, Role};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -23,12 +24,11 @@ pub fn deployment(input: &Input) -> Result<Deployment, LibvirtError> {
     input.check()?;
     let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
     nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank
-    let nodes = nodes.into_iter().map(|node| node_entry(input, node)).collect::<Result<_, _>>()?;
+    let nodes = nodes.into_par_iter().map(|node| node_entry(input, node)).collect::<Result<_, _>>()?;
     Ok(Deployment {
         api_version: DeploymentVersion::V1Alpha1,
         kind: DeploymentKind::Deployment,
         cluster: input.cluster.clone(),
-        build: input.build,
         kubernetes_version: input.kubernetes_version.clone(),
         api: Api {
             host: input.api_host.clone(),
@@ -143,7 +143,7 @@ fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError
         domain: Domain {
             name: input.domain_name(node),
             uuid: identity::domain_uuid(&input.cluster, &node.name),
-            xml: domain_path(node),
+            xml: domain_path(&node.name),
             metadata: metadata(input, node)?,
         },
         machine_id: identity::machine_id(&input.cluster, &node.name),
@@ -157,7 +157,7 @@ fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError
 }
 
 fn metadata(input: &Input, node: &NodeInput) -> Result<Metadata, LibvirtError> {
-    let element = ownership(input, node).with("build", input.build).render()?;
+    let element = ownership(input, node).render()?;
     Ok(Metadata {
         namespace: METADATA_NAMESPACE.to_owned(),
         prefix: "kubi".to_owned(),

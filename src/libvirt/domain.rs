@@ -57,8 +57,8 @@ pub fn domain_xml(input: &Input, node: &NodeInput) -> Result<String, LibvirtErro
         .render()
 }
 
-/// `<kubi:node>`: whose domain this is and what it runs. The build number is not in it, or every build would change
-/// every node's domain; deploy adds it as attribute `build` when it defines the domain.
+/// `<kubi:node>`: whose domain this is and what it runs. The build's number is not in it: it is history, and every build
+/// would change every node's domain. Whoever defines the domain may add it as attribute `build`.
 pub(super) fn ownership(input: &Input, node: &NodeInput) -> Element {
     element("kubi:node")
         .with("xmlns:kubi", METADATA_NAMESPACE)

@@ -14,8 +14,6 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     pub cluster: String,
-    /// Counts the published builds of this output directory, from 1.
-    pub build: u64,
     /// Full release without a leading v.
     pub kubernetes_version: String,
     /// Name or address and port that clients of the API server use.

@@ -37,27 +37,38 @@ pub struct DeployFile {
 
 /// All files of `deploy/`, sorted by path.
 pub fn deploy_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
-    input.check()?;
-    let mut files = Vec::new();
+    let mut files = shared_files(input)?;
+    for node in &input.nodes {
+        files.push(domain_file(input, node)?);
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// `deploy.json` and the networks: what is not one node's alone.
+pub fn shared_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
     let deployment = deployment(input)?;
     let mut json = serde_json::to_vec_pretty(&deployment).map_err(|e| LibvirtError::Json(e.to_string()))?;
     json.push(b'\n');
-    files.push(DeployFile { path: DEPLOY_JSON.to_owned(), contents: json });
-    for node in &input.nodes {
-        files.push(DeployFile { path: domain_path(node), contents: domain_xml(input, node)?.into_bytes() });
-    }
+    let mut files = vec![DeployFile { path: DEPLOY_JSON.to_owned(), contents: json }];
     for hypervisor in &input.hypervisors {
         for kind in NetworkKind::ALL {
             let contents = network_xml(input, kind, &hypervisor.name)?.into_bytes();
             files.push(DeployFile { path: network_path(&hypervisor.name, kind), contents });
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
 
-fn domain_path(node: &NodeInput) -> String {
-    format!("domains/{}.xml", node.name)
+/// A node's domain, of an input that [`shared_files`] has checked. A function of the node and of the input's
+/// other fields.
+pub fn domain_file(input: &Input, node: &NodeInput) -> Result<DeployFile, LibvirtError> {
+    Ok(DeployFile { path: domain_path(&node.name), contents: domain_xml(input, node)?.into_bytes() })
+}
+
+/// Where the domain of a node lies below `deploy/`.
+pub fn domain_path(node: &str) -> String {
+    format!("domains/{node}.xml")
 }
 
 fn network_path(hypervisor: &str, kind: NetworkKind) -> String {

@@ -15,8 +15,6 @@ pub struct Deployment {
     pub api_version: DeploymentVersion,
     pub kind: DeploymentKind,
     pub cluster: String,
-    /// Number of the build that wrote this file, from 1.
-    pub build: u64,
     /// Kubernetes release without a leading v.
     pub kubernetes_version: String,
     pub api: Api,
@@ -169,7 +167,7 @@ pub struct Metadata {
     pub namespace: String,
     /// Prefix of that namespace.
     pub prefix: String,
-    /// The element with this build's number, to set when the domain is defined.
+    /// The whole element, as the domain's XML has it.
     pub element: String,
 }
 

@@ -189,7 +189,7 @@ impl Resolver<'_> {
     fn components(&self, class: &mut Class, layers: &[Layer<'_>], problems: &mut Vec<Problem>) {
         for recipe in class.recipes.clone() {
             for (name, declaration) in &recipe.manifest.components {
-                let context = self.shared.recipe_context(class, &recipe.id);
+                let context = self.shared.recipe_context(self.cluster, class, &recipe.id);
                 match self.templates.holds(&recipe.id, declaration.when.as_deref(), &context) {
                     Ok(true) => {}
                     Ok(false) => continue,
@@ -212,14 +212,14 @@ impl Resolver<'_> {
         let recipes = class.recipes.clone();
         let text = |e: crate::template::TemplateError| e.to_string();
         for recipe in &recipes {
-            let context = self.shared.recipe_context(class, &recipe.id);
+            let context = self.shared.recipe_context(self.cluster, class, &recipe.id);
             for (name, fact) in &recipe.manifest.provides {
                 let fact = self.fact(&recipe.id, fact, &context).map_err(text)?;
                 merge_fact(class, &recipe.id, name, fact)?;
             }
         }
         for recipe in &recipes {
-            let context = self.shared.recipe_context(class, &recipe.id);
+            let context = self.shared.recipe_context(self.cluster, class, &recipe.id);
             for package in &recipe.manifest.packages {
                 if self.templates.holds(&recipe.id, package.when(), &context).map_err(text)? {
                     class.packages.insert(package.name().to_owned());
@@ -230,7 +230,7 @@ impl Resolver<'_> {
                 class.uses_nodes |= holds && used.name() == "nodes";
             }
             // Again: it may see the nodes now.
-            let context = self.shared.recipe_context(class, &recipe.id);
+            let context = self.shared.recipe_context(self.cluster, class, &recipe.id);
             class.contexts.insert(recipe.id.clone(), context);
         }
         let packages: Vec<String> = class.components.values().flat_map(|c| c.packages.clone()).collect();

@@ -7,6 +7,7 @@ use crate::spec::addressing::{gateway, host, pod_cidr};
 use crate::spec::{Cluster, Node, Role, Value};
 use crate::template::value;
 use serde_json::json;
+use std::sync::OnceLock;
 use tera::Context;
 
 /// Context that is the same for all nodes.
@@ -15,8 +16,8 @@ pub struct Shared {
     /// Kubernetes' minor version: `1.36`.
     pub minor: String,
     values: Vec<(&'static str, tera::Value)>,
-    /// All nodes, for recipes that ask for them.
-    nodes: tera::Value,
+    /// All nodes; made when the first recipe asks for them.
+    nodes: OnceLock<tera::Value>,
 }
 
 /// The address that clients of the API server use.
@@ -58,8 +59,7 @@ impl Shared {
             ("encryption", value(&spec.encryption)),
             ("pki", value(&spec.pki)),
         ];
-        let nodes: Vec<Value> = spec.nodes.iter().map(|node| whole_peer(cluster, node)).collect();
-        Self { minor, values, nodes: value(&nodes) }
+        Self { minor, values, nodes: OnceLock::new() }
     }
 
     /// For expressions that hold for the whole cluster.
@@ -72,14 +72,15 @@ impl Shared {
     }
 
     /// For a recipe on the nodes of a class, without a node.
-    pub fn recipe_context(&self, class: &Class, recipe: &str) -> Context {
+    pub fn recipe_context(&self, cluster: &Cluster, class: &Class, recipe: &str) -> Context {
         let mut context = self.cluster_context();
         for (name, value) in class.context_values() {
             context.insert_value(name, value);
         }
         context.insert_value("params", value(&class.params.get(recipe)));
         if class.uses_nodes {
-            context.insert_value("nodes", self.nodes.clone());
+            let all = || value(&cluster.spec.nodes.iter().map(|node| whole_peer(cluster, node)).collect::<Vec<_>>());
+            context.insert_value("nodes", self.nodes.get_or_init(all).clone());
         }
         context
     }

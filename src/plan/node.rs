@@ -60,8 +60,7 @@ pub(super) fn plan(
 }
 
 fn digest(cluster: &str, shared: &Shared, node: &Node, roles: &[Role], class: &Class) -> Digest {
-    let plan = json!([cluster, shared.minor, node, roles, class.digest]);
-    Digest::of(plan.to_string().as_bytes())
+    Digest::of_json(&(cluster, &shared.minor, node, roles, &class.digest))
 }
 
 impl NodePlan {

@@ -3,11 +3,13 @@
 //! Comes in: the files of the built-in folder and of the cluster's own one. Goes out: checked, typed recipes. Nothing
 //! here renders a template or reads a file system.
 
+mod conditional;
 mod defaults;
 mod load;
 mod model;
 mod versions;
 
+pub use conditional::{Conditional, Setting, Target};
 pub use defaults::{DefaultRule, Defaults};
 pub use load::{Files, RecipeError, built_in, load};
 pub use model::*;

@@ -22,3 +22,19 @@ impl Default for Facts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Files, built_in, load};
+
+    #[test]
+    fn the_supported_releases_are_those_of_the_recipes() {
+        let recipes = load(built_in(), Files::new()).unwrap();
+        let minors: Vec<String> = recipes.versions.kubernetes.keys().cloned().collect();
+        let facts = Facts::default();
+        let supported: Vec<String> = facts.supported_minors.iter().map(|minor| format!("1.{minor}")).collect();
+        assert_eq!(minors, supported);
+        assert!(facts.known_minors.iter().all(|minor| !facts.supported_minors.contains(minor)));
+    }
+}

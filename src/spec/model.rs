@@ -2,8 +2,14 @@
 //!
 //! Unknown keys are errors. Values that only make sense together are checked in `check.rs`.
 
+mod networks;
+mod pki;
+
+pub use networks::{Api, ClusterMode, ClusterNetwork, Dns, Management, ManagementMode, Networks, Pods, Services};
+pub use pki::{Algorithm, Encryption, EncryptionProvider, Lifetimes, Pki, Subject};
+
 use super::schema::Network;
-use super::units::{Bytes, Date, Lifetime, PortRange, Version};
+use super::units::{Bytes, Version};
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,177 +145,6 @@ pub struct RoleSpec {
     pub params: Params,
     pub components: Components,
     pub machine: Machine,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Networks {
-    pub management: Management,
-    pub cluster: ClusterNetwork,
-    pub pods: Pods,
-    pub services: Services,
-    pub dns: Dns,
-    pub api: Api,
-}
-
-/// Hypervisor to node. Holds the default route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Management {
-    #[schemars(with = "Network")]
-    pub cidr: Ipv4Net, // 192.168.122.0/24
-    pub mode: ManagementMode,
-    /// Default route; the first address of the network when unset.
-    pub gateway: Option<Ipv4Addr>,
-    /// At most two: glibc reads three and pods add one. The gateway when unset.
-    pub nameservers: Vec<Ipv4Addr>,
-    /// NTP servers; the distribution's when empty.
-    pub time_servers: Vec<String>,
-    /// Host bridge, for `mode: bridge`.
-    pub bridge: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ManagementMode {
-    Nat,
-    Routed,
-    Bridge,
-}
-
-/// Node to node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClusterNetwork {
-    #[schemars(with = "Network")]
-    pub cidr: Ipv4Net, // 192.168.24.0/24
-    pub mode: ClusterMode,
-    /// Host bridge, for `mode: bridge`; needed when nodes sit on several hypervisors.
-    pub bridge: Option<String>,
-    pub mtu: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ClusterMode {
-    Isolated,
-    Bridge,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Pods {
-    #[schemars(with = "Network")]
-    pub cidr: Ipv4Net, // 10.200.0.0/16
-    /// Prefix length of one node's share.
-    pub node_prefix: u8, // 24
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Services {
-    #[schemars(with = "Network")]
-    pub cidr: Ipv4Net, // 10.32.0.0/24
-    pub node_ports: PortRange, // 30000-32767
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Dns {
-    pub domain: String, // cluster.local
-    /// Cluster DNS service address; the tenth of the service network when unset.
-    pub address: Option<Ipv4Addr>,
-}
-
-/// How everybody reaches the API server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Api {
-    pub port: u16, // 6443
-    /// Virtual address on the cluster network; required with more than one controller unless `endpoint` is set.
-    pub vip: Option<Ipv4Addr>,
-    /// Host name or address of a load balancer of your own.
-    pub endpoint: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Pki {
-    /// Start of every certificate's validity: a date, UTC midnight.
-    pub epoch: Date,
-    #[serde(default)]
-    pub lifetimes: Lifetimes,
-    #[serde(default)]
-    pub algorithm: Algorithm,
-    #[serde(default)]
-    pub subject: Subject,
-    /// Additional names or addresses by certificate: `kube-apiserver: [api.example.com, 10.0.0.9]`.
-    #[serde(default)]
-    pub sans: BTreeMap<String, Vec<String>>,
-    /// Generation by secret name; 1 when unset, one higher to rotate: `ca/etcd: 2`, `service-account: 2`.
-    #[serde(default)]
-    pub generations: BTreeMap<String, u32>,
-    /// Certificate authorities of your own: a PEM pair sealed in this file, by authority name.
-    #[serde(default)]
-    pub import: BTreeMap<String, String>,
-    /// Adds an intermediate CA that the controller manager signs CertificateSigningRequests with.
-    #[serde(default)]
-    pub cluster_signing: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Lifetimes {
-    pub authority: Lifetime,   // 10y
-    pub certificate: Lifetime, // 1y
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Algorithm {
-    #[default]
-    #[serde(rename = "ecdsa-p256")]
-    EcdsaP256,
-    #[serde(rename = "rsa-2048")]
-    Rsa2048,
-    #[serde(rename = "rsa-3072")]
-    Rsa3072,
-    #[serde(rename = "rsa-4096")]
-    Rsa4096,
-    #[serde(rename = "rsa-8192")]
-    Rsa8192,
-}
-
-/// Subject fields of every certificate that Kubernetes gives no meaning to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Subject {
-    /// Two letters (ISO 3166).
-    pub country: Option<String>,
-    pub state: Option<String>,
-    pub locality: Option<String>,
-    /// Of the authorities only: in client certificates O is a Kubernetes group.
-    pub organization: Option<String>,
-    pub organizational_unit: Option<String>,
-}
-
-/// Encryption of API objects in etcd.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Encryption {
-    /// The first provider writes, the others still read.
-    pub providers: Vec<EncryptionProvider>, // [secretbox]
-    /// Key names, newest first; each is derived.
-    pub keys: Vec<String>, // [key1]
-    pub resources: Vec<String>, // [secrets]
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum EncryptionProvider {
-    Secretbox,
-    Aesgcm,
-    Aescbc,
-    Identity,
 }
 
 /// A virtual machine's size and how it boots. Later layers (role, node) win key by key.

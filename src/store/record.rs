@@ -4,7 +4,7 @@ use crate::tree::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// `out/<cluster>/build.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct BuildRecord {
     /// Files under `deploy/` and `operator/`, by path relative to the cluster's folder.
     #[serde(default)]
     pub files: BTreeMap<String, Digest>,
+    /// The digest of what the libvirt files of all nodes share. Equal, and an equal node: an equal domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,12 +41,21 @@ pub struct NodeRecord {
     pub overlay: Option<ImageRecord>,
 }
 
+impl NodeRecord {
+    /// Without the plan: another one may give the same files.
+    fn made(&self) -> (&Digest, &Digest, Option<&ImageRecord>) {
+        (&self.bundle, &self.review, self.overlay.as_ref())
+    }
+}
+
 /// A file in `images/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageRecord {
     pub file: String,
     pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
 }
 
 /// A record that cannot be read.
@@ -60,7 +72,17 @@ pub enum RecordError {
 impl BuildRecord {
     pub fn new(kubi: &str, number: u64, inputs: Digest, nodes: BTreeMap<String, NodeRecord>) -> Self {
         let (images, files) = (BTreeMap::new(), BTreeMap::new());
-        Self { format: FORMAT, kubi: kubi.to_owned(), number, inputs, nodes, images, files }
+        Self { format: FORMAT, kubi: kubi.to_owned(), number, inputs, nodes, images, files, deploy: None }
+    }
+
+    /// Whether the record is of a build from `inputs` by this version of kubi; its nodes are not looked at.
+    pub fn is_of(bytes: &[u8], kubi: &str, inputs: &Digest) -> bool {
+        #[derive(Deserialize)]
+        struct Head {
+            kubi: String,
+            inputs: String,
+        }
+        serde_json::from_slice(bytes).is_ok_and(|head: Head| head.kubi == kubi && head.inputs == inputs.as_str())
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -74,6 +96,14 @@ impl BuildRecord {
             return Err(RecordError::Name(name.to_owned()));
         }
         Ok(record)
+    }
+
+    /// Whether both builds made the same files.
+    pub fn same_output(&self, other: &Self) -> bool {
+        let mut pairs = self.nodes.iter().zip(&other.nodes);
+        (&self.kubi, &self.images, &self.files) == (&other.kubi, &other.images, &other.files)
+            && self.nodes.len() == other.nodes.len()
+            && pairs.all(|((name, node), (other_name, other))| name == other_name && node.made() == other.made())
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -102,7 +132,7 @@ mod tests {
     use super::*;
 
     fn record() -> BuildRecord {
-        let overlay = Some(ImageRecord { file: "w-1.qcow2".into(), digest: Digest::of(b"o") });
+        let overlay = Some(ImageRecord { file: "w-1.qcow2".into(), digest: Digest::of(b"o"), size: 1 });
         let node = NodeRecord { plan: Digest::of(b"p"), bundle: Digest::of(b"b"), review: Digest::of(b"r"), overlay };
         let mut record = BuildRecord::new("0.1.0", 3, Digest::of(b"i"), [("w-1".to_owned(), node)].into());
         record.images.insert("base.qcow2".into(), Digest::of(b"base"));

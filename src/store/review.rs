@@ -6,6 +6,7 @@ use crate::spec::model::Architecture;
 use crate::tree::{Digest, Encoding, Kind, Mode, Origin, Tree};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +88,21 @@ impl<'a> ReviewManifest<'a> {
             bundle: bundle.clone(),
             entries: entries.collect(),
         }
+    }
+
+    /// The files and links that have other bytes, modes or targets than in `old`; `None` when an entry is new, gone or
+    /// of another kind.
+    pub fn files_changed_since(&self, old: &ReviewManifest<'_>) -> Option<BTreeSet<String>> {
+        let alike = |new: &ReviewEntry<'_>, old: &ReviewEntry<'_>| new.path == old.path && new.kind == old.kind;
+        let pairs = || self.entries.iter().zip(&old.entries);
+        if self.entries.len() != old.entries.len() || !pairs().all(|(new, old)| alike(new, old)) {
+            return None;
+        }
+        let same = |new: &ReviewEntry<'_>, old: &ReviewEntry<'_>| {
+            (new.mode, &new.digest, &new.target) == (old.mode, &old.digest, &old.target)
+        };
+        let changed = pairs().filter(|(new, old)| new.kind != "directory" && !same(new, old));
+        Some(changed.map(|(new, _)| new.path.to_string()).collect())
     }
 
     pub fn parse(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {

@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The SHA-256 of some bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Digest(String);
 
 const PREFIX: &str = "sha256:";
@@ -18,14 +18,22 @@ impl Digest {
         Self::from_sha256(&Sha256::digest(bytes).into())
     }
 
+    /// The digest of `value` as compact JSON: of plain data, whose maps have text as keys.
+    pub fn of_json(value: &impl Serialize) -> Self {
+        let mut hash = Sha256::new();
+        let written = serde_json::to_writer(HashWriter(&mut hash), value);
+        debug_assert!(written.is_ok(), "{written:?}");
+        Self::from_sha256(&hash.finalize().into())
+    }
+
     /// Takes a finished SHA-256.
     pub fn from_sha256(hash: &[u8; 32]) -> Self {
-        use fmt::Write as _;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = String::with_capacity(PREFIX.len() + 64);
         text.push_str(PREFIX);
         for byte in hash {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
         Self(text)
     }
@@ -38,6 +46,24 @@ impl Digest {
     /// The whole text, with its `sha256:`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -62,12 +88,6 @@ impl TryFrom<String> for Digest {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> String {
-        digest.0
     }
 }
 

@@ -56,7 +56,11 @@ pub fn build(root: &Path, cluster: &str, version: u64) -> Result<BuildRecord, Ou
         let bundle = bundle(&tree, &identity).unwrap();
         let review = publication.node(&tree, &identity, &bundle)?;
         let bytes = format!("disk of {name} {version}\n").repeat(1000);
-        let image = ImageRecord { file: format!("{name}-{version}.qcow2"), digest: Digest::of(bytes.as_bytes()) };
+        let image = ImageRecord {
+            file: format!("{name}-{version}.qcow2"),
+            digest: Digest::of(bytes.as_bytes()),
+            size: bytes.len() as u64,
+        };
         if !publication.has_image(&image.file) {
             let mut staged = publication.new_image()?;
             staged.file.write_all(bytes.as_bytes()).unwrap();
@@ -69,7 +73,7 @@ pub fn build(root: &Path, cluster: &str, version: u64) -> Result<BuildRecord, Ou
     publication.deploy_file("deploy.json", format!("{{\"version\":{version}}}").as_bytes())?;
     publication.operator_file("admin.kubeconfig", b"secret")?;
     let inputs = Digest::of(&version.to_le_bytes());
-    publication.commit(Build { kubi: "0.1.0".into(), inputs, nodes, images: BTreeMap::new() })
+    publication.commit(Build { kubi: "0.1.0".into(), inputs, nodes, images: BTreeMap::new(), deploy: None })
 }
 
 /// Compares every file of a cluster with what its record says, down to the last byte. Returns the version built.

@@ -9,6 +9,7 @@ mod sources;
 use crate::artifact::ImageFormat;
 use crate::artifact::base::{BootError, Identifiers, Layout, Suite};
 use crate::edge::process::{ProcessError, Program};
+use crate::edge::scratch::Scratch;
 use crate::spec::model::Architecture;
 use std::path::{Path, PathBuf};
 
@@ -90,8 +91,7 @@ pub fn build(request: &BaseRequest, directory: &Path, progress: &dyn Fn(&str)) -
     check_host(request.architecture)?;
     let layout = Layout::new(request.architecture, request.disk_size).map_err(BaseError::Size)?;
     let identifiers = Identifiers::derive(&request.name, request.architecture);
-    let scratch =
-        tempfile::Builder::new().prefix(".kubi-base-").tempdir_in(directory).map_err(file_error(directory))?;
+    let scratch = Scratch::new_in(directory, ".kubi-base-").map_err(file_error(directory))?;
     // mmdebstrap in a user namespace must be able to reach it.
     let (archive, raw) = (scratch.path().join("root.tar"), scratch.path().join("disk.raw"));
     progress("installing packages (mmdebstrap)");

@@ -3,9 +3,16 @@
 use super::super::names::{DNS_LABEL_HELP, dns_label, dns_name};
 use super::{Cluster, Facts, Problems, SpecPath};
 
+/// `out/store`, beside which every cluster has its folder.
+const RESERVED: &str = "store";
+
 pub fn check(cluster: &Cluster, facts: &Facts, problems: &mut Problems) {
     if let Err(message) = dns_label(&cluster.metadata.name) {
         problems.error("bad-name", SpecPath::of("metadata.name"), message, DNS_LABEL_HELP);
+    }
+    if cluster.metadata.name == RESERVED {
+        let message = format!("{RESERVED:?} is the folder of all clusters' bundles: no cluster can have this name");
+        problems.error("bad-name", SpecPath::of("metadata.name"), message, "write another name");
     }
     version(cluster, facts, problems);
     if let Err(message) = dns_name(&cluster.spec.base) {
