@@ -28,6 +28,7 @@ check:
 
 ## bench: speed and memory, beside what the machine itself can do
 bench:
+	./scripts/setup build base test bench
 	$(CARGO) bench --locked
 
 ## bless: writes the expected outputs of the examples again, shows what changed, and fails
