@@ -66,6 +66,7 @@ fn input(accelerator: Accelerator, management: ManagementMode, cluster: ClusterM
         api_host: "10.0.0.1".into(),
         api_port: 6443,
         operator_kubeconfig: None,
+        operator_etcd: None,
         management: ManagementLink {
             cidr: "10.0.1.0/24".parse().unwrap(),
             gateway: [10, 0, 1, 254].into(),

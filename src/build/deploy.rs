@@ -4,8 +4,8 @@ use super::BuildError;
 use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::libvirt::{
-    BootInput, ClusterLink, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, domain_file, domain_path,
-    shared_files,
+    BootInput, ClientCertificate, ClusterLink, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, domain_file,
+    domain_path, shared_files,
 };
 use crate::plan::NodePlan;
 use crate::render::OperatorFile;
@@ -64,7 +64,8 @@ fn cluster_input(context: &Context<'_>, operator: &[OperatorFile]) -> Input {
         kubernetes_version: spec.kubernetes.version.to_string(),
         api_host: crate::plan::operator_host(cluster),
         api_port: spec.networks.api.port,
-        operator_kubeconfig: operator.first().map(|file| format!("../operator/{}", file.name)),
+        operator_kubeconfig: operator_path(operator, "admin.kubeconfig"),
+        operator_etcd: operator_etcd(operator),
         management: ManagementLink {
             cidr: management.cidr,
             gateway: gateway(cluster),
@@ -80,6 +81,20 @@ fn cluster_input(context: &Context<'_>, operator: &[OperatorFile]) -> Input {
         hypervisors: if spec.hypervisors.is_empty() { vec![only_hypervisor()] } else { spec.hypervisors.clone() },
         nodes: Vec::with_capacity(spec.nodes.len()),
     }
+}
+
+/// Relative to `deploy.json`, when a recipe makes it.
+fn operator_path(operator: &[OperatorFile], name: &str) -> Option<String> {
+    operator.iter().find(|file| file.name == name).map(|_| format!("../operator/{name}"))
+}
+
+/// What the recipe of etcd makes for the operator.
+fn operator_etcd(operator: &[OperatorFile]) -> Option<ClientCertificate> {
+    Some(ClientCertificate {
+        authority: operator_path(operator, "etcd-ca.crt")?,
+        certificate: operator_path(operator, "etcd.crt")?,
+        key: operator_path(operator, "etcd.key")?,
+    })
 }
 
 fn node(

@@ -36,6 +36,7 @@ pub fn deployment(input: &Input) -> Result<Deployment, LibvirtError> {
             url: format!("https://{}:{}", input.api_host, input.api_port),
         },
         operator_kubeconfig: input.operator_kubeconfig.clone(),
+        operator_etcd: input.operator_etcd.clone(),
         image_directory: "../images".to_owned(),
         hypervisors: input.hypervisors.iter().map(hypervisor_entry).collect(),
         networks: networks(input)?,
@@ -132,6 +133,7 @@ fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError
         name: node.name.clone(),
         peer_url: format!("https://{}:{ETCD_PEER_PORT}", node.addresses.cluster),
         client_url: format!("https://{}:{ETCD_CLIENT_PORT}", node.addresses.cluster),
+        management_url: format!("https://{}:{ETCD_CLIENT_PORT}", node.addresses.management),
     });
     Ok(NodeEntry {
         name: node.name.clone(),
@@ -212,7 +214,7 @@ fn boot(node: &NodeInput) -> Boot {
 
 fn wait_for(input: &Input, node: &NodeInput, etcd: Option<&EtcdMember>) -> Vec<Wait> {
     let mut wait = Vec::new();
-    wait.extend(etcd.map(|member| Wait::EtcdMember { client_url: member.client_url.clone() }));
+    wait.extend(etcd.map(|member| Wait::EtcdMember { url: member.management_url.clone() }));
     if node.roles.contains(&Role::Controller) {
         // The hypervisor reaches nodes on the management network; it has no address on the cluster network.
         let url = format!("https://{}:{}/readyz", node.addresses.management, input.api_port);

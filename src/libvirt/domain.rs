@@ -1,7 +1,7 @@
 //! The libvirt domain of one node.
 //!
-//! Disks are volumes of the hypervisor's pool, by file name, so the text holds no host path but those of a kernel to
-//! boot directly. Format: <https://libvirt.org/formatdomain.html>.
+//! Disks are volumes of the hypervisor's pool, by file name, so the text holds no host path but those of the
+//! console's log and of a kernel to boot directly. Format: <https://libvirt.org/formatdomain.html>.
 
 use super::domain_parts::{disks, interface, serial};
 use super::identity;
@@ -11,8 +11,8 @@ use crate::spec::model::{Accelerator, Architecture};
 
 /// Namespace of the ownership element that kubi puts into every domain's metadata.
 pub const METADATA_NAMESPACE: &str = "urn:kubi:node:v1";
-/// Where libvirt's own `default` pool keeps its volumes. Direct kernel boot needs a path, not a volume: deploy replaces
-/// this directory by that of the pool when the pool is elsewhere.
+/// Where libvirt's own `default` pool keeps its volumes. Direct kernel boot and the console's log need a path, not a
+/// volume: deploy replaces this directory by that of the pool when the pool is elsewhere.
 pub const DEFAULT_POOL_DIRECTORY: &str = "/var/lib/libvirt/images";
 
 /// The domain's XML, with a final newline.
@@ -30,7 +30,7 @@ pub fn domain_xml(input: &Input, node: &NodeInput) -> Result<String, LibvirtErro
         .child(element("controller").with("type", "usb").with("model", "none"))
         .child(interface(input, node, NetworkKind::Management)?)
         .child(interface(input, node, NetworkKind::Cluster)?)
-        .children(serial(&hypervisor.uri, &input.domain_name(node)))
+        .children(serial(&input.domain_name(node)))
         .child(element("memballoon").with("model", "virtio").with("autodeflate", "on"))
         .child(
             element("rng")

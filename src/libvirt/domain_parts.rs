@@ -1,5 +1,6 @@
 //! Disks, network interfaces and the console of a domain.
 
+use super::domain::DEFAULT_POOL_DIRECTORY;
 use super::identity;
 use super::input::{DiskFormat, ImageFile, Input, LibvirtError, NetworkKind, NodeInput};
 use super::xml::{Element, element};
@@ -72,14 +73,12 @@ pub fn interface(input: &Input, node: &NodeInput, kind: NetworkKind) -> Result<E
     }
 }
 
-/// The serial console. The system's libvirt also keeps what was printed: it is where a node without logins reports.
-pub fn serial(uri: &str, domain: &str) -> Vec<Element> {
-    let system = uri.split(['?', '#']).next().is_some_and(|uri| uri.ends_with("/system"));
-    let log = system.then(|| {
-        let file = format!("/var/log/libvirt/qemu/{domain}-console.log");
-        element("log").with("file", file).with("append", "on")
-    });
-    let serial = element("serial").with("type", "pty").children(log).child(element("target").with("port", 0));
+/// The serial console, kept as a file of the pool: it is where a node without logins reports, and libvirt hands it out
+/// wherever it runs.
+pub fn serial(domain: &str) -> Vec<Element> {
+    let file = format!("{DEFAULT_POOL_DIRECTORY}/{domain}-console.log");
+    let log = element("log").with("file", file).with("append", "on");
+    let serial = element("serial").with("type", "pty").child(log).child(element("target").with("port", 0));
     let console = element("console").with("type", "pty");
     vec![serial, console.child(element("target").with("type", "serial").with("port", 0))]
 }

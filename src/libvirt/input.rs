@@ -1,6 +1,7 @@
 //! What the libvirt files are made from: finished values, no spec defaults left to fill in.
 
 use super::identity;
+use super::schema::ClientCertificate;
 use crate::spec::model::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
 use crate::tree::Digest;
 use ipnet::Ipv4Net;
@@ -21,6 +22,8 @@ pub struct Input {
     pub api_port: u16,
     /// Relative to `deploy.json`; `None` when the build wrote none.
     pub operator_kubeconfig: Option<String>,
+    /// Relative likewise.
+    pub operator_etcd: Option<ClientCertificate>,
     pub management: ManagementLink,
     pub cluster_network: ClusterLink,
     pub hypervisors: Vec<Hypervisor>,

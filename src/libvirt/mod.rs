@@ -20,8 +20,9 @@ pub use input::{
 };
 pub use network::network_xml;
 pub use schema::{
-    Api, Boot, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember, HypervisorEntry,
-    Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, RootDisk, Volume, Wait, deployment_schema,
+    Api, Boot, ClientCertificate, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember,
+    HypervisorEntry, Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, RootDisk, Volume, Wait,
+    deployment_schema,
 };
 
 /// Where `deploy.json` lies below `deploy/`.

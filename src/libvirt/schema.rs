@@ -21,6 +21,9 @@ pub struct Deployment {
     /// Administrator's kubeconfig; holds a private key. Absent when the build wrote none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator_kubeconfig: Option<String>,
+    /// Client certificate for etcd. Absent when the build wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_etcd: Option<ClientCertificate>,
     /// Directory of the image files.
     pub image_directory: String,
     pub hypervisors: Vec<HypervisorEntry>,
@@ -49,6 +52,17 @@ pub struct Api {
     pub host: String,
     pub port: u16,
     pub url: String,
+}
+
+/// PEM files of a client that authenticates with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// The authority that the server's certificate is checked against.
+    pub authority: String,
+    pub certificate: String,
+    /// The private key.
+    pub key: String,
 }
 
 /// A machine that runs libvirt.
@@ -240,16 +254,18 @@ pub enum Boot {
 pub struct EtcdMember {
     pub name: String,
     pub peer_url: String,
+    /// On the cluster network, which hypervisors have no address on.
     pub client_url: String,
+    /// On the management network.
+    pub management_url: String,
 }
 
 /// A condition that tells a node is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Wait {
-    /// The etcd member answers healthy.
-    #[serde(rename_all = "camelCase")]
-    EtcdMember { client_url: String },
+    /// The etcd member answers healthy at `url`, trusting the authority in `operatorEtcd` and showing its certificate.
+    EtcdMember { url: String },
     /// A GET of `url` answers 200, trusting the authority in the operator's kubeconfig.
     ApiServer { url: String },
     /// The Node object is Ready, and its label `kubi/bundle` is `label`: the first 63 hex digits of the bundle digest.

@@ -34,6 +34,11 @@ fn input() -> Input {
         api_host: "192.168.24.11".into(),
         api_port: 6443,
         operator_kubeconfig: Some("../operator/admin.kubeconfig".into()),
+        operator_etcd: Some(ClientCertificate {
+            authority: "../operator/etcd-ca.crt".into(),
+            certificate: "../operator/etcd.crt".into(),
+            key: "../operator/etcd.key".into(),
+        }),
         management: ManagementLink {
             cidr: "192.168.122.0/24".parse().unwrap(),
             gateway: [192, 168, 122, 1].into(),

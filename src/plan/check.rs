@@ -120,6 +120,7 @@ pub fn generations(cluster: &Cluster, nodes: &[NodePlan], problems: &mut Vec<Pro
     for manifest in recipes.values().map(|recipe| &recipe.manifest) {
         certificates.extend(manifest.certificates.iter().map(|c| c.name.clone()));
         names.extend(manifest.kubeconfigs.iter().chain(&manifest.operator).map(|k| k.certificate.clone()));
+        names.extend(manifest.operator_certificates.iter().map(|c| c.certificate.clone()));
         names.extend(manifest.key_pairs.iter().map(|k| k.name.clone()));
         authorities.extend(manifest.authorities.keys().cloned());
     }

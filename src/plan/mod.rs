@@ -108,6 +108,7 @@ impl Plan<'_> {
                     certificates.chain(kubeconfigs).chain(pairs).map(|(name, scope)| scope.secret(name, &node.name)),
                 );
                 names.extend(manifest.operator.iter().map(|k| k.scope.secret(&k.certificate, "operator")));
+                names.extend(manifest.operator_certificates.iter().map(|c| c.certificate.clone()));
                 // Those of the user's own bring their keys.
                 let made =
                     manifest.authorities.iter().filter(|(name, _)| !self.cluster.spec.pki.import.contains_key(*name));

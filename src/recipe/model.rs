@@ -38,6 +38,7 @@ pub struct Manifest {
     pub authority_keys: Vec<AuthorityKey>,
     pub kubeconfigs: Vec<KubeconfigDeclaration>,
     pub operator: Vec<KubeconfigDeclaration>,
+    pub operator_certificates: Vec<OperatorCertificate>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -254,6 +255,18 @@ pub struct KubeconfigDeclaration {
     pub when: Option<String>,
 }
 
+/// A client certificate for the operator, beside the images: `FILE.crt`, `FILE.key`, and the authority's `FILE-ca.crt`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperatorCertificate {
+    pub file: String,
+    pub certificate: String,
+    pub authority: String,
+    pub common_name: String, // T
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
 impl Manifest {
     /// Every T string that the manifest holds, so that all are compiled, and checked, at once.
     pub fn templates(&self) -> Vec<&str> {
@@ -268,6 +281,7 @@ impl Manifest {
             let lists = [&certificate.organizations, &certificate.dns, &certificate.addresses];
             out.extend(lists.into_iter().flatten().map(String::as_str));
         }
+        self.operator_certificates.iter().for_each(|c| out.push(&c.common_name));
         for kubeconfig in self.kubeconfigs.iter().chain(&self.operator) {
             out.extend([kubeconfig.user.as_str(), &kubeconfig.server]);
             out.extend(kubeconfig.organizations.iter().map(String::as_str));
@@ -293,6 +307,7 @@ impl Manifest {
             .chain(self.certificates.iter().map(|c| c.when.as_deref()))
             .chain(self.key_pairs.iter().map(|k| k.when.as_deref()))
             .chain(self.authority_keys.iter().map(|k| k.when.as_deref()))
+            .chain(self.operator_certificates.iter().map(|c| c.when.as_deref()))
             .flatten()
             .collect()
     }

@@ -1,4 +1,4 @@
-//! `kubeconfigs` of a recipe, and `operator` files, which never enter a node.
+//! `kubeconfigs` of a recipe: a client certificate and how to reach the API server, in one file.
 
 use super::node::{Rendering, Step};
 use super::{RenderError, Renderer};
@@ -8,15 +8,7 @@ use crate::tree::{Contents, Encoding};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use std::collections::BTreeSet;
 use tera::Context;
-
-/// A kubeconfig for the operator: written beside the images, 0600.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OperatorFile {
-    pub name: String,
-    pub contents: Contents,
-}
 
 impl Rendering<'_, '_> {
     pub(super) fn kubeconfigs(&mut self, step: Step<'_>) -> Result<(), RenderError> {
@@ -41,35 +33,8 @@ impl Rendering<'_, '_> {
 }
 
 impl Renderer<'_> {
-    /// The operator's files, each once, whichever nodes their recipe is on.
-    pub fn operator(&self) -> Result<Vec<OperatorFile>, RenderError> {
-        let context = self.plan.shared.cluster_context();
-        let mut seen = BTreeSet::new();
-        let mut files = Vec::new();
-        for recipe in self.plan.nodes.iter().flat_map(|node| &node.class.recipes) {
-            if !seen.insert(&recipe.id) {
-                continue;
-            }
-            for declared in &recipe.manifest.operator {
-                let name = declared.file.clone().filter(|name| !name.contains('/') && !name.starts_with('.'));
-                let Some(name) = name else {
-                    let reason = "needs a plain file name under `file`";
-                    return Err(RenderError::recipe(&recipe.id, format!("operator.{}", declared.certificate), reason));
-                };
-                if self.templates.holds(&recipe.id, declared.when.as_deref(), &context)? {
-                    files.push(OperatorFile {
-                        name,
-                        contents: self.kubeconfig(recipe, declared, &context, "operator")?,
-                    });
-                }
-            }
-        }
-        files.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(files)
-    }
-
     /// `v1` `Config` with one cluster, user and context; all key material embedded.
-    fn kubeconfig(
+    pub(super) fn kubeconfig(
         &self,
         recipe: &Recipe,
         declared: &KubeconfigDeclaration,

@@ -6,10 +6,11 @@ mod certificates;
 mod files;
 mod kubeconfig;
 mod node;
+mod operator;
 mod origin;
 mod system;
 
-pub use kubeconfig::OperatorFile;
+pub use operator::OperatorFile;
 
 use crate::pki::{Authority, Keys, Pki, PkiError};
 use crate::plan::{NodePlan, Plan};
