@@ -38,8 +38,9 @@ pub fn write(context: &Context<'_>) -> Result<Disks, BuildError> {
     }
     let sets: BTreeSet<Vec<Needed>> = context.plan.nodes.iter().map(|node| node.class.artifacts()).collect();
     let mut missing: Vec<LockedArtifact> = Vec::new();
+    let catalog = context.request.inputs.catalog()?;
     for set in sets.into_iter().filter(|set| !set.is_empty()) {
-        match disk(context, &set) {
+        match disk(context, &catalog, &set) {
             Ok(image) => drop(disks.by_set.insert(set, image)),
             Err(BuildError::Stage(StageError::Missing(artifacts))) => missing.extend(artifacts),
             Err(error) => return Err(error),
@@ -59,18 +60,17 @@ pub fn write(context: &Context<'_>) -> Result<Disks, BuildError> {
     Ok(disks)
 }
 
-fn disk(context: &Context<'_>, set: &[Needed]) -> Result<ImageFile, BuildError> {
+fn disk(context: &Context<'_>, catalog: &Catalog, set: &[Needed]) -> Result<ImageFile, BuildError> {
     let cache = context.request.cache;
     let lock = &context.prepared.lock;
     // Planning has found each of them in the lock.
     let locked: Vec<LockedArtifact> =
         set.iter().filter_map(|n| lock.artifact(&n.name, &n.version, n.platform)).cloned().collect();
-    let catalog = context.request.inputs.catalog()?;
-    let key = key(&locked, &catalog);
+    let key = key(&locked, catalog);
     let digest = match cache.made(&key).map_err(BuildError::Write)? {
         Some(digest) => digest,
         None => {
-            let staged = stage(&locked, &catalog, cache)?;
+            let staged = stage(&locked, catalog, cache)?;
             let scratch = context.publication.new_image()?;
             write_artifact_disk(staged.disk_entries(), 0, &scratch.file)?;
             let digest = digest_file(scratch.path()).map_err(BuildError::Write)?;

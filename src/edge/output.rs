@@ -181,16 +181,15 @@ impl Present {
     /// A few directories are read, instead of asking for every name: a thousand nodes have thousands.
     pub fn list(root: &Path, cluster: &str) -> Result<Self, FileError> {
         let cluster = root.join(cluster);
-        let mut below = BTreeSet::new();
-        for folder in ["deploy", "operator"] {
-            below.extend(files::files_below(&cluster.join(folder))?.into_iter().map(|file| format!("{folder}/{file}")));
-        }
-        Ok(Self {
-            blobs: files::names(&root.join("store/blobs/sha256"))?,
-            nodes: files::names(&cluster.join("nodes"))?,
-            images: files::names(&cluster.join("images"))?,
-            files: below,
-        })
+        let below = |folder: &'static str| {
+            let files = files::files_below(&cluster.join(folder))?;
+            Ok(files.into_iter().map(move |file| format!("{folder}/{file}")))
+        };
+        let files = || Ok(below("deploy")?.chain(below("operator")?).collect());
+        let blobs = || files::names(&root.join("store/blobs/sha256"));
+        let (blobs, files) = rayon::join(blobs, files);
+        let [nodes, images] = ["nodes", "images"].map(|folder| files::names(&cluster.join(folder)));
+        Ok(Self { blobs: blobs?, files: files?, nodes: nodes?, images: images? })
     }
 
     /// Whether a node's bundle, review tree and overlay are there.

@@ -71,11 +71,12 @@ impl Publication {
         let prepared = prepare(&staging, cluster);
         let umask = prepared.inspect_err(|_| drop(files::remove(&staging)))?;
         // A damaged record counts as none: everything is then built again.
-        let previous = output.record(cluster).unwrap_or_default();
+        let (previous, present) =
+            rayon::join(|| output.record(cluster).unwrap_or_default(), || Present::list(root, cluster));
         let newest = output.builds(cluster)?.last().copied().unwrap_or(0);
         Ok(Self {
             number: 1 + previous.as_ref().map_or(newest, |record| record.number.max(newest)),
-            present: Present::list(root, cluster)?,
+            present: present?,
             output,
             cluster: cluster.to_owned(),
             staging,
