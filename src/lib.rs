@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod build;
 pub mod bundle;
 pub mod cli;
+pub mod diff;
 pub mod edge;
 pub mod image;
 pub mod libvirt;

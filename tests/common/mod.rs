@@ -10,6 +10,7 @@ pub mod built;
 pub mod cluster;
 pub mod container;
 pub mod qemu;
+pub mod sides;
 pub mod workspace;
 
 use std::ffi::OsStr;

@@ -1,0 +1,133 @@
+//! Which inputs moved between two sides: spec keys, and everything else that a build depends on.
+
+use super::facts::{ClassFacts, Facts};
+use super::model::FieldChange;
+use super::names::ranges;
+use super::semantic::document;
+use crate::spec::Value;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A spec key that moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    pub change: FieldChange,
+    /// As origins name it: nodes without their names, `spec.nodes[].labels`.
+    pub key: String,
+    /// The nodes that it is about; empty for all.
+    pub nodes: Vec<String>,
+}
+
+/// Spec keys with other values, those of many nodes joined.
+pub fn spec(before: &Facts, after: &Facts) -> Vec<Moved> {
+    let plain =
+        |change: FieldChange| Moved { key: change.path.clone(), nodes: of_role(&change.path, before, after), change };
+    let mut moved: Vec<Moved> =
+        document::compare(&json!({"spec": before.spec}), &json!({"spec": after.spec})).into_iter().map(plain).collect();
+    let by_name = |facts: &'_ Facts| -> BTreeMap<String, Value> {
+        facts.nodes.iter().map(|node| (node.name.clone(), node.spec.clone())).collect()
+    };
+    let (old, new) = (by_name(before), by_name(after));
+    let mut alike: BTreeMap<FieldChange, Vec<String>> = BTreeMap::new();
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        for change in node(old.get(name), new.get(name)) {
+            alike.entry(change).or_default().push(name.clone());
+        }
+    }
+    for (change, nodes) in alike {
+        let path = format!("spec.nodes[{}]{}", ranges(&nodes), change.path);
+        let key = format!("spec.nodes[]{}", change.path);
+        moved.push(Moved { change: FieldChange { path, ..change }, key, nodes });
+    }
+    moved
+}
+
+/// The nodes that a key of `spec.roles` is about; none for other keys, which are about all.
+fn of_role(path: &str, before: &Facts, after: &Facts) -> Vec<String> {
+    let Some(rest) = path.strip_prefix("spec.roles.") else { return Vec::new() };
+    let role = rest.split('.').next().unwrap_or(rest);
+    let nodes = before.nodes.iter().chain(&after.nodes);
+    let has = nodes.filter(|node| node.roles.iter().any(|known| known.name() == role));
+    has.map(|node| node.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn node(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
+    let roles = |value: &Value| {
+        let roles = value.get("roles").and_then(Value::as_array).into_iter().flatten();
+        roles.map(document::shown).collect::<Vec<_>>().join(", ")
+    };
+    match (before, after) {
+        (Some(old), Some(new)) => {
+            let mut changes = document::compare(old, new);
+            changes.iter_mut().for_each(|change| {
+                let dot = if change.path.starts_with('[') { "" } else { "." };
+                change.path = format!("{dot}{}", change.path);
+            });
+            changes
+        }
+        (Some(old), None) => vec![FieldChange::removed("", roles(old))],
+        (None, Some(new)) => vec![FieldChange::added("", roles(new))],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Everything else: kubi itself, the base image, components, artifacts, recipes, sealed files.
+pub fn others(before: &Facts, after: &Facts) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    let some = |text: &str| Some(text.to_owned());
+    changes.extend(FieldChange::between("kubi", some(&before.kubi), some(&after.kubi)));
+    let base = |facts: &Facts| facts.base.as_ref().map(|base| format!("{} {}", base.name, short(base.digest.as_str())));
+    changes.extend(FieldChange::between("base image", base(before), base(after)));
+    changes.extend(maps("component", &components(before), &components(after)));
+    changes.extend(maps("artifact", &artifacts(before), &artifacts(after)));
+    let recipes = |facts: &Facts| -> BTreeMap<String, String> {
+        facts.recipes.iter().map(|(id, digest)| (id.clone(), short(digest.as_str()))).collect()
+    };
+    changes.extend(maps("recipe", &recipes(before), &recipes(after)));
+    let mut sealed = maps("sealed file", &sealed(before), &sealed(after));
+    // Sealing the same secret again gives other bytes: what is in the file may be the same.
+    sealed.iter_mut().for_each(|change| (change.before, change.after) = (None, None));
+    changes.extend(sealed);
+    changes
+}
+
+fn sealed(facts: &Facts) -> BTreeMap<String, String> {
+    facts.sealed_root.iter().map(|digest| ("secrets/root.age".to_owned(), digest.to_string())).collect()
+}
+
+fn maps(what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<FieldChange> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |name: &String| {
+        FieldChange::between(&format!("{what} {name}"), before.get(name).cloned(), after.get(name).cloned())
+    };
+    names.into_iter().filter_map(change).collect()
+}
+
+/// Version and source of each component; of all classes where they differ.
+pub fn components(facts: &Facts) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, component) in facts.classes.iter().flat_map(|class| &class.components) {
+        let from = match component.from {
+            crate::spec::From::Artifact => "artifact",
+            crate::spec::From::Package => "package",
+        };
+        found.entry(name.clone()).or_default().insert(format!("{} ({from})", component.version));
+    }
+    found.into_iter().map(|(name, versions)| (name, versions.into_iter().collect::<Vec<_>>().join(", "))).collect()
+}
+
+fn artifacts(facts: &Facts) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for artifact in facts.classes.iter().flat_map(|class: &ClassFacts| &class.artifacts) {
+        let digest = artifact.digest.as_ref().map(|digest| format!(" {}", short(digest.as_str()))).unwrap_or_default();
+        let name = format!("{} {}", artifact.name, artifact.platform.name());
+        found.entry(name).or_default().insert(format!("{}{digest}", artifact.version));
+    }
+    found.into_iter().map(|(name, versions)| (name, versions.into_iter().collect::<Vec<_>>().join(", "))).collect()
+}
+
+/// The beginning of a digest, enough to tell two apart.
+pub fn short(digest: &str) -> String {
+    digest.chars().take("sha256:".len() + 12).collect()
+}

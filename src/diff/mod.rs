@@ -1,0 +1,30 @@
+//! `diff(Side, Side) -> Diff`: what a change does to every node, and what follows from that. Pure.
+//!
+//! Comes in: two [`Side`]s (a build, a revision, the working spec), which hand out entries and contents when asked. Goes
+//! out: a [`Diff`], a plain value that `json` writes down and that `terminal` and `markdown` show. Nothing here reads a
+//! file, knows a secret, or looks at the clock. Entries with equal digests are never opened.
+
+mod attributes;
+mod compare;
+mod effect;
+mod entries;
+pub mod facts;
+mod group;
+mod inputs;
+pub mod markdown;
+mod model;
+mod names;
+mod phrases;
+pub mod risk;
+pub mod semantic;
+mod side;
+pub mod terminal;
+mod why;
+
+pub use compare::{Options, diff};
+pub use effect::replacement_order;
+pub use entries::{apply, changed_entries};
+pub use facts::Facts;
+pub use model::*;
+pub use names::ranges;
+pub use side::{NodeKey, Secret, Side, SideEntry, SideError};

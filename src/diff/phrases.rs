@@ -1,0 +1,177 @@
+//! Words that all formats for people share.
+
+use super::model::{Change, ChangeKind, Diff, Effect, FieldChange, NodeDiff, State};
+use super::names::ranges;
+
+/// `lab: build 3 → cluster.yaml`.
+pub fn headline(diff: &Diff) -> String {
+    let cluster = if diff.cluster.is_empty() { String::new() } else { format!("{}: ", diff.cluster) };
+    format!("{cluster}{} → {}", diff.before.label, diff.after.label)
+}
+
+/// `2 nodes changed, 1 added, 48 unchanged`.
+pub fn node_counts(diff: &Diff) -> String {
+    let summary = &diff.summary;
+    let parts = [
+        (summary.nodes_changed, "changed"),
+        (summary.nodes_added, "added"),
+        (summary.nodes_removed, "removed"),
+        (summary.nodes_same, "unchanged"),
+    ];
+    let shown: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    format!("nodes: {}", shown.join(", "))
+}
+
+/// `risks: 1 high, 2 low`; nothing where there are none.
+pub fn risk_counts(diff: &Diff) -> Option<String> {
+    let summary = &diff.summary;
+    let parts = [(summary.risks_high, "high"), (summary.risks_medium, "medium"), (summary.risks_low, "low")];
+    let shown: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    (!shown.is_empty()).then(|| format!("risks: {}", shown.join(", ")))
+}
+
+pub const fn sign(state: State) -> char {
+    match state {
+        State::Added => '+',
+        State::Removed => '-',
+        State::Changed => '~',
+        State::Renamed => '>',
+    }
+}
+
+pub const fn field_sign(kind: ChangeKind) -> char {
+    match kind {
+        ChangeKind::Added => '+',
+        ChangeKind::Removed => '-',
+        ChangeKind::Changed | ChangeKind::Derived => '~',
+        ChangeKind::Reordered => '%',
+        ChangeKind::Rotated => '!',
+    }
+}
+
+/// What of a field is shown after its name.
+pub fn field_value(field: &FieldChange) -> String {
+    let (before, after) = (field.before.as_deref(), field.after.as_deref());
+    let pair = match (before, after) {
+        (Some(before), Some(after)) => format!("{} → {}", quoted(before), quoted(after)),
+        (Some(one), None) | (None, Some(one)) => quoted(one),
+        (None, None) => String::new(),
+    };
+    match field.kind {
+        ChangeKind::Rotated if pair.is_empty() => "rotated".to_owned(),
+        ChangeKind::Rotated if before == after => "rotated".to_owned(),
+        ChangeKind::Rotated => format!("rotated, {pair}"),
+        ChangeKind::Reordered => format!("order only, {pair}"),
+        ChangeKind::Derived => format!("follows, {pair}"),
+        _ => pair,
+    }
+}
+
+/// An empty value would not be seen.
+fn quoted(value: &str) -> String {
+    if value.is_empty() || value.trim() != value { format!("{value:?}") } else { value.to_owned() }
+}
+
+/// The fields to show: what only follows from others is left out, unless there is nothing else.
+pub fn telling(change: &Change) -> Vec<&FieldChange> {
+    let telling: Vec<&FieldChange> = change.fields.iter().filter(|field| field.kind != ChangeKind::Derived).collect();
+    if telling.is_empty() { change.fields.iter().collect() } else { telling }
+}
+
+/// Whether lines are needed to understand a change: where no field says it.
+pub fn needs_lines(change: &Change) -> bool {
+    change.fields.is_empty()
+}
+
+/// What is special about a change, behind its path.
+pub fn remark(change: &Change) -> Option<String> {
+    let mut remarks = Vec::new();
+    if let Some(from) = &change.renamed_from {
+        remarks.push(format!("was {from}"));
+    }
+    let fielded = !matches!(change.format.as_str(), "text" | "" | "binary" | "x509");
+    if change.state == State::Changed && change.fields.is_empty() && fielded {
+        remarks.push("same values: only order or layout differs".to_owned());
+    }
+    if change.pattern {
+        remarks.push("<...> differs per node".to_owned());
+    }
+    (!remarks.is_empty()).then(|| remarks.join("; "))
+}
+
+/// `spec.kubernetes.version (control-plane/systemd, files/etc/...)`.
+pub fn why(change: &Change) -> Option<String> {
+    let origin = &change.origin;
+    let mut moved: Vec<&str> = change.why.spec.iter().chain(&change.why.inputs).map(String::as_str).collect();
+    moved.dedup();
+    let source = (!origin.recipe.is_empty()).then(|| format!("{}: {}", origin.recipe, origin.source));
+    match (moved.is_empty(), source) {
+        (true, source) => source,
+        (false, None) => Some(moved.join(", ")),
+        (false, Some(source)) => Some(format!("{} ({source})", moved.join(", "))),
+    }
+}
+
+/// Nodes that follow each other in the order of replacement and go through the same.
+pub struct Step {
+    pub first: usize,
+    pub last: usize,
+    pub nodes: String,
+    pub what: String,
+}
+
+/// The order in which a deployment goes.
+pub fn steps(diff: &Diff) -> Vec<Step> {
+    let mut runs: Vec<(usize, Vec<String>, String)> = Vec::new();
+    let numbered = diff.nodes.iter().filter(|node| node.state != State::Removed).enumerate();
+    for (at, node) in numbered {
+        let what = effects(node);
+        match runs.last_mut() {
+            Some((_, names, same)) if *same == what => names.push(node.name.clone()),
+            _ => runs.push((at + 1, vec![node.name.clone()], what)),
+        }
+    }
+    let step = |(first, names, what): (usize, Vec<String>, String)| Step {
+        first,
+        last: first + names.len() - 1,
+        nodes: ranges(&names),
+        what,
+    };
+    runs.into_iter().map(step).collect()
+}
+
+/// Nodes that go away.
+pub fn removed(diff: &Diff) -> Vec<String> {
+    diff.nodes.iter().filter(|node| node.state == State::Removed).map(|node| node.name.clone()).collect()
+}
+
+/// `etcd, controller: new overlay, new artifact disk`.
+pub fn effects(node: &NodeDiff) -> String {
+    let effect = |effect: &Effect| match effect {
+        Effect::Create => "new node".to_owned(),
+        Effect::Remove => "removed".to_owned(),
+        Effect::NewOverlay => "new overlay".to_owned(),
+        Effect::NewArtifactDisk => "new artifact disk".to_owned(),
+        Effect::NewMachine => "new machine definition".to_owned(),
+        Effect::DataAtRisk { reason } => format!("data at risk: {reason}"),
+    };
+    let roles: Vec<&str> = node.roles.iter().map(|role| role.name()).collect();
+    let effects = node.effects.iter().map(effect).collect::<Vec<_>>().join(", ");
+    if roles.is_empty() { effects } else { format!("{}: {effects}", roles.join(", ")) }
+}
+
+/// Text without characters that a terminal or a page would act on.
+pub fn plain(text: &str) -> String {
+    let is_bad = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_bad) {
+        return text.to_owned();
+    }
+    let shown = |c: char| match c {
+        '\t' => "    ".to_owned(),
+        c if is_bad(c) => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}

@@ -1,0 +1,281 @@
+//! A case for every row of the table, and what must not be taken for a risk.
+
+use super::{TABLE, judge};
+use crate::diff::facts::{BaseFacts, ClassFacts, ComponentFacts, Facts, MachineFacts, NodeFacts};
+use crate::diff::model::{
+    Change, ChangeKind, Diff, Effect, FieldChange, Group, NodeDiff, SideInfo, State, Summary, Why,
+};
+use crate::spec::units::Bytes;
+use crate::spec::{Boot, From, Role};
+use crate::tree::{Digest, Origin};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Two sides that are alike until a case changes something.
+struct World {
+    before: Facts,
+    after: Facts,
+    diff: Diff,
+    now: i64,
+}
+
+const EPOCH: i64 = 1_793_491_200; // 2026-11-01
+
+fn facts() -> Facts {
+    let component = |version: &str| ComponentFacts { from: From::Artifact, version: version.to_owned() };
+    let class = ClassFacts {
+        recipes: vec!["cni/bridge".into(), "runtime/containerd".into()],
+        components: [("etcd".to_owned(), component("3.5.26"))].into(),
+        artifacts: vec![],
+        machine: MachineFacts { cpus: 2, memory: Bytes(1 << 30), root: None, data: None, boot: Boot::Firmware },
+    };
+    let node = |name: &str, roles: &[Role], address: &str| NodeFacts {
+        name: name.to_owned(),
+        roles: roles.to_vec(),
+        class: 0,
+        pod_cidr: "10.0.0.0/24".into(),
+        spec: json!({"addresses": {"cluster": address}}),
+    };
+    let controller = [Role::Controller, Role::Etcd];
+    Facts {
+        format: Facts::current_format(),
+        kubernetes: "1.35.2".into(),
+        spec: json!({"pki": {"epoch": "2026-11-01", "lifetimes": {"certificate": "1y", "authority": "10y"}}}),
+        base: Some(BaseFacts { name: "debian-13".into(), digest: Digest::of(b"base") }),
+        classes: vec![class],
+        nodes: vec![
+            node("c1", &controller, "10.1.0.1"),
+            node("c2", &controller, "10.1.0.2"),
+            node("c3", &controller, "10.1.0.3"),
+            node("w1", &[Role::Worker], "10.1.0.9"),
+        ],
+        ..Facts::default()
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let diff = Diff {
+            format: 1,
+            cluster: "lab".into(),
+            before: SideInfo::default(),
+            after: SideInfo::default(),
+            summary: Summary::default(),
+            notes: vec![],
+            risks: vec![],
+            spec: vec![],
+            inputs: vec![],
+            groups: vec![],
+            nodes: vec![],
+            replacement: vec![],
+        };
+        Self { before: facts(), after: facts(), diff, now: EPOCH + 86_400 }
+    }
+
+    /// A file that changed on c1.
+    fn file(&mut self, path: &str, format: &str, tags: &[&str], field: FieldChange) {
+        let change = Change {
+            path: path.to_owned(),
+            state: State::Changed,
+            renamed_from: None,
+            format: format.to_owned(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            fields: vec![field],
+            hunks: vec![],
+            pattern: false,
+            origin: Origin::default(),
+            why: Why::default(),
+        };
+        self.diff.groups.push(Group { nodes: super::nodes(vec!["c1".into()]), changes: vec![change] });
+    }
+
+    fn unit(&mut self, field: FieldChange) {
+        self.file("/etc/systemd/system/kube-apiserver.service", "unit", &[], field);
+    }
+
+    fn node(&mut self, name: &str, state: State, effect: Effect) {
+        let node = NodeDiff {
+            name: name.to_owned(),
+            state,
+            roles: vec![],
+            before: None,
+            after: None,
+            effects: vec![effect],
+            entries: vec![],
+        };
+        self.diff.nodes.push(node);
+    }
+
+    fn moved(&mut self, path: &str) {
+        self.diff.spec.push(FieldChange::changed(path, "old", "new"));
+    }
+
+    fn component(&mut self, version: &str) {
+        for class in &mut self.after.classes {
+            for component in class.components.values_mut() {
+                component.version = version.to_owned();
+            }
+        }
+    }
+
+    fn found(&self) -> BTreeMap<String, String> {
+        let risks = judge(&self.diff, Some(&self.before), Some(&self.after), Some(self.now));
+        risks.into_iter().map(|risk| (risk.id, risk.finding)).collect()
+    }
+}
+
+fn rotated(path: &str) -> FieldChange {
+    FieldChange::of(ChangeKind::Rotated, path, "sha256:1", "sha256:2")
+}
+
+fn reordered(path: &str) -> FieldChange {
+    FieldChange::of(ChangeKind::Reordered, path, "a, b", "b, a")
+}
+
+type Case = (&'static str, fn(&mut World));
+
+const ENCRYPTION: &str = "/etc/kubernetes/encryption.yaml";
+
+/// What must be recognised.
+const RISKY: [Case; 44] = [
+    ("authority-key-changed", |w| w.file("/ca.crt", "x509", &["authority"], rotated("publicKey"))),
+    ("authority-key-changed", |w| {
+        w.file("/ca.crt", "x509", &["authority"], FieldChange::removed("certificate CN=CA", "publicKey sha256:1"));
+    }),
+    ("authority-key-changed", |w| {
+        let path = "clusters[x].cluster.certificate-authority-data publicKey";
+        w.file("/kubeconfig", "kubeconfig", &[], rotated(path));
+    }),
+    ("service-account-key-changed", |w| w.file("/pki/service-account.pub", "x509", &["key"], rotated("publicKey"))),
+    ("token-issuer-changed", |w| {
+        w.unit(FieldChange::changed("[Service] ExecStart --service-account-issuer", "https://a", "https://b"));
+    }),
+    ("san-removed", |w| {
+        w.file("/server.crt", "x509", &["serving"], FieldChange::removed("subjectAltName", "DNS:api.example"));
+    }),
+    ("san-removed", |w| {
+        w.file("/server.crt", "x509", &["serving"], FieldChange::changed("subjectAltName", "DNS:a", "DNS:b"));
+    }),
+    ("service-network-changed", |w| w.moved("spec.networks.services.cidr")),
+    ("service-network-changed", |w| {
+        w.unit(FieldChange::changed("[Service] ExecStart --service-cluster-ip-range", "10.32.0.0/24", "10.33.0.0/24"));
+    }),
+    ("pod-network-changed", |w| w.moved("spec.networks.pods.cidr")),
+    ("pod-network-changed", |w| w.unit(FieldChange::changed("[Service] ExecStart --cluster-cidr", "a", "b"))),
+    ("encryption-provider-removed", |w| {
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::removed("resources[0].providers[aescbc]", "{}"));
+    }),
+    ("encryption-provider-removed", |w| {
+        let path = "resources[0].providers[secretbox].secretbox.keys[key1]";
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::removed(path, "{}"));
+    }),
+    ("encryption-provider-reordered", |w| {
+        w.file(ENCRYPTION, "manifest", &[], reordered("resources[0].providers"));
+    }),
+    ("encryption-provider-reordered", |w| {
+        w.file(ENCRYPTION, "manifest", &[], reordered("resources[0].providers[secretbox].secretbox.keys"));
+    }),
+    ("etcd-member-added", |w| drop(w.before.nodes.remove(2))),
+    ("etcd-member-removed", |w| drop(w.after.nodes.remove(2))),
+    ("etcd-member-moved", |w| w.after.nodes[0].spec = json!({"addresses": {"cluster": "10.1.0.77"}})),
+    ("last-of-role-removed", |w| w.after.nodes.retain(|node| !node.roles.contains(&Role::Worker))),
+    ("last-of-role-removed", |w| w.after.nodes.retain(|node| !node.roles.contains(&Role::Controller))),
+    ("kubernetes-minor-skipped", |w| w.after.kubernetes = "1.37.0".into()),
+    ("kubernetes-downgrade", |w| w.after.kubernetes = "1.34.9".into()),
+    ("kubernetes-downgrade", |w| w.after.kubernetes = "1.35.1".into()),
+    ("etcd-version-edge", |w| w.component("3.4.30")),
+    ("etcd-version-edge", |w| w.component("3.7.0")),
+    ("etcd-version-edge", |w| {
+        w.before.classes[0].components =
+            [("etcd".to_owned(), ComponentFacts { from: From::Package, version: "3.5.16".into() })].into();
+        w.component("3.6.14");
+    }),
+    ("runtime-changed", |w| w.after.classes[0].recipes[1] = "runtime/crio".into()),
+    ("cni-changed", |w| w.after.classes[0].recipes[0] = "cni/calico".into()),
+    ("data-at-risk", |w| w.node("c1", State::Changed, Effect::DataAtRisk { reason: "shrinks".into() })),
+    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] ExecStart --anonymous-auth", "false", "true"))),
+    ("hardening-weakened", |w| w.unit(FieldChange::removed("[Service] ExecStart --audit-policy-file", "/etc/x"))),
+    ("hardening-weakened", |w| w.unit(FieldChange::removed("[Service] NoNewPrivileges", "true"))),
+    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] ProtectSystem", "strict", "false"))),
+    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] User", "etcd", "root"))),
+    ("hardening-weakened", |w| {
+        w.unit(FieldChange::removed("[Service] ExecStart --enable-admission-plugins", "NodeRestriction"));
+    }),
+    ("hardening-weakened", |w| {
+        w.file("/k.yaml", "manifest", &[], FieldChange::changed("authorization.mode", "Webhook", "AlwaysAllow"));
+    }),
+    ("hardening-weakened", |w| {
+        w.file("/k.yaml", "manifest", &[], FieldChange::added("authentication.anonymous.enabled", "true"))
+    }),
+    ("file-opened", |w| w.file("/etc/x", "", &[], FieldChange::changed("mode", "0600", "0640"))),
+    ("api-address-changed", |w| w.moved("spec.networks.api.vip")),
+    ("cluster-dns-changed", |w| w.moved("spec.networks.dns.domain")),
+    ("certificate-expires-soon", |w| w.now = EPOCH + 340 * 86_400),
+    ("certificate-expires-soon", |w| w.now = EPOCH + 400 * 86_400),
+    ("sealed-root-changed", |w| w.diff.inputs.push(FieldChange::changed("sealed file secrets/root.age", "", ""))),
+    ("all-controllers-replaced", |w| {
+        ["c1", "c2", "c3"].into_iter().for_each(|name| w.node(name, State::Changed, Effect::NewOverlay));
+    }),
+];
+
+/// What looks like a risk, and is none.
+const HARMLESS: [Case; 14] = [
+    ("authority-key-changed", |w| {
+        // Staged: the old one stays trusted.
+        w.file("/ca.crt", "x509", &["authority"], FieldChange::added("certificate CN=CA", "publicKey sha256:2"));
+    }),
+    ("authority-key-changed", |w| w.file("/server.crt", "x509", &["serving"], rotated("publicKey"))),
+    ("service-account-key-changed", |w| {
+        w.file("/pki/service-account.pub", "x509", &["key"], FieldChange::added("certificate PUBLIC KEY", ""));
+    }),
+    ("token-issuer-changed", |w| {
+        w.unit(FieldChange::added("[Service] ExecStart --service-account-issuer", "https://b"))
+    }),
+    ("san-removed", |w| w.file("/client.crt", "x509", &["client"], FieldChange::removed("subjectAltName", "DNS:x"))),
+    ("san-removed", |w| {
+        w.after.nodes.remove(2);
+        w.file("/server.crt", "x509", &["serving"], FieldChange::removed("subjectAltName", "IP:10.1.0.3"));
+    }),
+    ("encryption-provider-removed", |w| {
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::added("resources[0].providers[aescbc]", "{}"));
+    }),
+    ("kubernetes-minor-skipped", |w| w.after.kubernetes = "1.36.0".into()),
+    ("etcd-version-edge", |w| w.component("3.6.14")),
+    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] ExecStart --anonymous-auth", "true", "false"))),
+    ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] NoNewPrivileges", "true"))),
+    ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] ExecStart --audit-policy-file", "/etc/x"))),
+    ("file-opened", |w| w.file("/etc/x", "", &[], FieldChange::changed("mode", "0644", "0600"))),
+    ("all-controllers-replaced", |w| w.node("c1", State::Changed, Effect::NewOverlay)),
+];
+
+#[test]
+fn every_row_has_a_case_and_every_case_is_found() {
+    for row in &TABLE {
+        assert!(RISKY.iter().any(|(id, _)| *id == row.id), "{} has no case", row.id);
+        assert!(!row.reason.is_empty() && !row.action.is_empty());
+    }
+    for (number, (id, change)) in RISKY.iter().enumerate() {
+        assert!(TABLE.iter().any(|row| row.id == *id), "{id} is no row");
+        let mut world = World::new();
+        assert!(!world.found().contains_key(*id), "{id} is found where nothing changed");
+        change(&mut world);
+        assert!(world.found().contains_key(*id), "case {number}: {id} is not found: {:?}", world.found());
+    }
+}
+
+#[test]
+fn harmless_changes_are_no_risks() {
+    for (number, (id, change)) in HARMLESS.iter().enumerate() {
+        let mut world = World::new();
+        change(&mut world);
+        assert!(!world.found().contains_key(*id), "case {number}: {id}: {:?}", world.found());
+    }
+}
+
+#[test]
+fn quorum_is_told_before_and_after() {
+    let mut world = World::new();
+    world.after.nodes.remove(2);
+    let expected = "3 members (quorum 2, 1 may fail) before, 2 members (quorum 2, 0 may fail) after";
+    assert_eq!(world.found()["etcd-member-removed"], expected);
+}

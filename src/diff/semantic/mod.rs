@@ -1,0 +1,82 @@
+//! `compare(path, bytes, bytes) -> Compared`: two versions of one file in the words of its format. One file a format.
+//!
+//! A file that its format's parser refuses is compared as text: nothing is hidden because it could not be understood.
+
+mod comments;
+pub mod document;
+mod format;
+mod hosts;
+mod list;
+mod sysctl;
+mod text;
+mod toml;
+mod unit;
+mod words;
+mod x509;
+mod xml;
+mod yaml;
+
+pub use format::Format;
+
+use super::model::{FieldChange, Hunk};
+
+/// Two versions of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compared {
+    pub format: Format,
+    /// `authority`, `serving`, `client`: what certificates in the file are for.
+    pub tags: Vec<String>,
+    /// Empty where the format has no fields, or where only layout differs.
+    pub fields: Vec<FieldChange>,
+    /// Lines, for every text but certificates.
+    pub hunks: Vec<Hunk>,
+}
+
+/// Compares two versions of the file at `path`; `None` for one that is not there.
+pub fn compare(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Compared {
+    let Some(sample) = after.or(before) else { return Compared::default() };
+    let texts = (text_of(before), text_of(after));
+    let (Some(before_text), Some(after_text)) = texts else {
+        return Compared { format: Format::Binary, ..Compared::default() };
+    };
+    let format = Format::of(path, std::str::from_utf8(sample).unwrap_or_default());
+    if format == Format::X509
+        && let Some((tags, fields)) = x509::compare(before_text, after_text)
+    {
+        return Compared { format, tags, fields, hunks: Vec::new() };
+    }
+    let hunks = text::hunks(before_text, after_text);
+    // All of a new or lost file is in its lines.
+    if before.is_none() || after.is_none() {
+        return Compared { format, tags: Vec::new(), fields: Vec::new(), hunks };
+    }
+    match fields(format, before_text, after_text) {
+        Some(mut fields) => {
+            fields.extend(comments::compare(format, before_text, after_text));
+            Compared { format, tags: Vec::new(), fields, hunks }
+        }
+        None => Compared { format: Format::Text, tags: Vec::new(), fields: Vec::new(), hunks },
+    }
+}
+
+/// An absent file is an empty text; `None` for bytes that are no text.
+fn text_of(bytes: Option<&[u8]>) -> Option<&str> {
+    let Some(bytes) = bytes else { return Some("") };
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn fields(format: Format, before: &str, after: &str) -> Option<Vec<FieldChange>> {
+    match format {
+        Format::Unit | Format::Ini => unit::compare(before, after),
+        Format::Yaml | Format::CloudInit | Format::Manifest | Format::Kubeconfig => yaml::compare(before, after),
+        Format::Json => document::compare_json(before, after),
+        Format::Toml => toml::compare(before, after),
+        Format::Xml => xml::compare(before, after),
+        Format::Sysctl => sysctl::compare(before, after),
+        Format::Hosts => hosts::compare(before, after),
+        Format::Text | Format::Binary | Format::X509 | Format::None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

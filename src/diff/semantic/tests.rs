@@ -1,0 +1,128 @@
+//! One table for all formats: two texts, and what is said about them.
+
+use super::{Format, compare};
+use crate::diff::model::ChangeKind;
+
+/// Fields as `sign path: before -> after`.
+fn fields(path: &str, before: &str, after: &str) -> (Format, Vec<String>) {
+    let compared = compare(path, Some(before.as_bytes()), Some(after.as_bytes()));
+    let text = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
+    let shown = compared.fields.into_iter().map(|field| match field.kind {
+        ChangeKind::Added => format!("+ {}: {}", field.path, text(field.after)),
+        ChangeKind::Removed => format!("- {}: {}", field.path, text(field.before)),
+        kind => format!("{kind:?} {}: {} -> {}", field.path, text(field.before), text(field.after)),
+    });
+    (compared.format, shown.collect())
+}
+
+#[track_caller]
+fn check(path: &str, before: &str, after: &str, format: Format, expected: &[&str]) {
+    assert_eq!(fields(path, before, after), (format, expected.iter().map(|text| (*text).to_owned()).collect()));
+}
+
+#[test]
+fn units_are_read_flag_by_flag() {
+    let before =
+        "[Unit]\nAfter=a.service b.service\n[Service]\nExecStart=/bin/x \\\n  --a=1 \\\n  --list=x,y \\\n  --gone\n";
+    let after =
+        "[Unit]\nAfter=b.service a.service c.service\n[Service]\nExecStart=/bin/x --list=x,z --a=2 --new=1\nUser=x\n";
+    let expected = [
+        "+ [Unit] After: c.service",
+        "Reordered [Unit] After: a.service, b.service -> b.service, a.service",
+        "Changed [Service] ExecStart --a: 1 -> 2",
+        "- [Service] ExecStart --gone: ",
+        "- [Service] ExecStart --list: y",
+        "+ [Service] ExecStart --list: z",
+        "+ [Service] ExecStart --new: 1",
+        "+ [Service] User: x",
+    ];
+    check("/etc/systemd/system/x.service", before, after, Format::Unit, &expected);
+}
+
+#[test]
+fn only_order_is_told_as_such() {
+    let unit = |flags: &str| format!("[Service]\nExecStart=/bin/x {flags}\n");
+    let expected = "Reordered [Service] ExecStart: /bin/x --a=1 --b=2 -> /bin/x --b=2 --a=1";
+    check("/x.service", &unit("--a=1 --b=2"), &unit("--b=2 --a=1"), Format::Unit, &[expected]);
+    check("/x.json", "{\"a\": [1, 2]}", "{\"a\": [2, 1]}", Format::Json, &["Reordered a: 1, 2 -> 2, 1"]);
+    check("/x.json", "{\"a\": 1, \"b\": 2}", "{\"b\": 2, \"a\": 1}", Format::Json, &[]);
+}
+
+#[test]
+fn list_items_are_matched_by_what_names_them() {
+    let before = "a:\n- {name: x, v: 1}\n- {name: y, v: 1}\n";
+    let after = "a:\n- {name: z, v: 0}\n- {name: y, v: 2}\n";
+    let expected = ["- a[x]: {\"name\":\"x\",\"v\":1}", "Changed a[y].v: 1 -> 2", "+ a[z]: {\"name\":\"z\",\"v\":0}"];
+    check("/x.yaml", before, after, Format::Yaml, &expected);
+    let providers = |order: [&str; 2]| format!("providers: [{{{}: {{}}}}, {{{}: {{}}}}]\n", order[0], order[1]);
+    let expected = ["Reordered providers: secretbox, identity -> identity, secretbox"];
+    check(
+        "/x.yaml",
+        &providers(["secretbox", "identity"]),
+        &providers(["identity", "secretbox"]),
+        Format::Yaml,
+        &expected,
+    );
+}
+
+#[test]
+fn manifests_are_compared_object_by_object() {
+    let object = |name: &str, value: u32| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: n}}\ndata: {{k: {value}}}\n")
+    };
+    let before = format!("{}---\n{}", object("a", 1), object("b", 1));
+    let after = format!("{}---\n{}", object("b", 2), object("a", 1));
+    let expected = [
+        "Changed ConfigMap n/b: data.k: 1 -> 2",
+        "Reordered : ConfigMap n/a, ConfigMap n/b -> ConfigMap n/b, ConfigMap n/a",
+    ];
+    check("/x.yaml", &before, &after, Format::Manifest, &expected);
+}
+
+#[test]
+fn types_and_comments_are_not_lost() {
+    check("/x.yaml", "a: \"1\"\n", "a: 1\n", Format::Yaml, &["Changed a: \"1\" -> 1"]);
+    check("/x.yaml", "a: 1\n# old\n", "a: 1\n# new\n", Format::Yaml, &["Changed comment: old -> new"]);
+    check("/etc/sysctl.d/x.conf", "# x\na = 1\n", "a = 2\n", Format::Sysctl, &["Changed a: 1 -> 2", "- comment: x"]);
+}
+
+#[test]
+fn the_other_formats() {
+    let hosts = ("10.0.0.1 a b\n127.0.0.1 localhost\n", "10.0.0.2 a\n127.0.0.1 localhost\n10.0.0.3 c\n");
+    let expected = ["Changed a: 10.0.0.1 -> 10.0.0.2", "- b: 10.0.0.1", "+ c: 10.0.0.3"];
+    check("/etc/hosts", hosts.0, hosts.1, Format::Hosts, &expected);
+    let toml = ("[a.b]\nx = 1\nl = [\"p\"]\n", "[a.b]\nx = 2\nl = [\"p\", \"q\"]\n");
+    check("/x.toml", toml.0, toml.1, Format::Toml, &["Changed a.b.x: 1 -> 2", "+ a.b.l: q"]);
+    let crio = ("[crio.runtime]\nx = \"a\"\n", "[crio.runtime]\nx = \"b\"\n");
+    check("/etc/crio/crio.conf.d/1.conf", crio.0, crio.1, Format::Toml, &["Changed crio.runtime.x: a -> b"]);
+    let xml = (
+        "<domain type='kvm'><name>a</name><vcpu>1</vcpu></domain>",
+        "<domain type='qemu'><name>a</name><vcpu>2</vcpu></domain>",
+    );
+    let expected = ["Changed domain[\"@type\"]: kvm -> qemu", "Changed domain.vcpu: 1 -> 2"];
+    check("/x.xml", xml.0, xml.1, Format::Xml, &expected);
+    let cloud = ("#cloud-config\nssh_pwauth: false\n", "#cloud-config\nssh_pwauth: true\n");
+    check("/etc/cloud/cloud.cfg.d/99.cfg", cloud.0, cloud.1, Format::CloudInit, &["Changed ssh_pwauth: false -> true"]);
+    check("/etc/default/x", "A=1\n", "A=2\n", Format::Ini, &["Changed A: 1 -> 2"]);
+    check("/etc/motd", "a\n", "b\n", Format::Text, &[]);
+}
+
+#[test]
+fn what_cannot_be_parsed_is_compared_as_text() {
+    for path in ["/x.json", "/x.yaml", "/x.toml", "/x.xml", "/x.service", "/etc/sysctl.d/x.conf", "/x.crt"] {
+        let compared = compare(path, Some(b"{ a: [\n<\n"), Some(b"{ b: [\n<\n"));
+        assert_eq!(compared.format, Format::Text, "{path}");
+        assert_eq!(compared.hunks.len(), 1, "{path}");
+    }
+    assert_eq!(compare("/x", Some(b"a\0b"), Some(b"a")).format, Format::Binary);
+    assert_eq!(compare("/x", Some(b"\xff"), None).format, Format::Binary);
+}
+
+#[test]
+fn words_are_emphasised_within_lines() {
+    let compared = compare("/etc/motd", Some(b"one two three\n"), Some(b"one 2 three\n"));
+    let [hunk] = &compared.hunks[..] else { panic!("{:?}", compared.hunks) };
+    let emphasised: Vec<&str> =
+        hunk.lines.iter().flat_map(|line| line.emphasis.iter().map(|(start, end)| &line.text[*start..*end])).collect();
+    assert_eq!(emphasised, ["two", "2"]);
+}
