@@ -1,6 +1,5 @@
 //! What a build, and what each node of it, depends on.
 
-use super::images::Source;
 use super::{Images, Prepared, Request};
 use crate::pki::Keys;
 use crate::plan::{NodePlan, Plan};
@@ -49,7 +48,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(prepared: &Prepared, plan: &Plan<'_>, keys: &Keys, images: &Source) -> Self {
+    pub fn new(prepared: &Prepared, plan: &Plan<'_>, keys: &Keys, writes_overlays: bool) -> Self {
         let mut spec = prepared.cluster.spec.clone();
         let nodes = std::mem::take(&mut spec.nodes);
         let peers: Vec<_> = plan
@@ -65,7 +64,7 @@ impl Shared {
             spec,
             peers,
             prepared.lock.base.as_ref().map(|base| (&base.digest, &base.packages)),
-            images.writes_overlays(),
+            writes_overlays,
             // A keyed hash: tells one root secret from another and says nothing about either.
             keys.symmetric("fingerprint", 1).commitment,
         ]);

@@ -6,13 +6,17 @@
 mod artifacts;
 mod deploy;
 mod error;
+mod facts;
 mod fingerprint;
 mod images;
 mod nodes;
+mod preview;
 mod summary;
 mod verify;
 
 pub use error::BuildError;
+pub use facts::{facts, facts_file};
+pub use preview::Preview;
 pub use summary::{Summary, SummaryNode};
 pub use verify::{OverlayProof, prove_overlays};
 
@@ -174,6 +178,7 @@ fn publish(
         publication.operator_file(&file.name, &file.contents.fill(keys)?)?;
     }
     let deploy = deploy::write(&context, &built, &disks, &operator)?;
+    facts::write(&context)?;
     let summary = Summary::built(&context, &built, &disks);
     let records = built.into_iter().map(|node| (node.name, node.record)).collect();
     let kubi = env!("CARGO_PKG_VERSION").to_owned();

@@ -33,7 +33,7 @@ pub struct BuiltNode {
 
 /// All nodes in the spec's order, whatever order they were built in.
 pub fn build_all(context: &Context<'_>) -> Result<Vec<BuiltNode>, BuildError> {
-    let shared = Shared::new(context.prepared, context.plan, context.keys, context.images);
+    let shared = Shared::new(context.prepared, context.plan, context.keys, context.images.writes_overlays());
     context.request.progress.nodes(context.plan.nodes.len());
     let nodes: Vec<Result<BuiltNode, BuildError>> =
         context.plan.nodes.par_iter().map(|plan| one(context, &shared, plan)).collect();

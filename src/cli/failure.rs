@@ -13,6 +13,8 @@ pub enum Exit {
     Machine = 3,
     /// A secret could not be opened.
     Secret = 4,
+    /// `kubi diff --fail-on` found what it refuses.
+    Refused = 5,
     Interrupted = 130,
 }
 

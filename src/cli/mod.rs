@@ -6,6 +6,7 @@ mod base;
 mod build;
 mod check;
 mod completion;
+mod diff;
 mod explain;
 mod failure;
 mod fetch;
@@ -30,11 +31,13 @@ Examples:
   kubi init lab                 a commented spec, a root secret, a .gitignore
   kubi check                    every problem of cluster.yaml, and what to do
   kubi build                    file trees, bundles and overlays, into out/
+  kubi diff                     what a change does to every node, and its risks
   kubi explain c1:/etc/hosts    which recipe and spec keys made a file
 
 Exit codes:
   0 done    1 the spec or the output is wrong    2 wrong usage
   3 a file, a tool or the machine failed    4 a secret could not be opened
+  5 `kubi diff --fail-on` found what it refuses
   130 interrupted";
 
 /// Kubernetes nodes as reviewed, reproducible disk images: one cluster spec in, every node's whole file tree out.
@@ -67,6 +70,8 @@ pub enum Command {
     Base(base::BaseArgs),
     /// Builds every node's file tree, bundle and overlay
     Build(build::BuildArgs),
+    /// Shows what a change does to every node, and its risks
+    Diff(diff::DiffArgs),
     /// Prints the JSON schema of a cluster spec, for editors
     Schema(schema::SchemaArgs),
     /// Lists the files in a node's bundle, or prints one
@@ -93,6 +98,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Vendor(args) => vendor::run(args, &ui),
         Command::Base(args) => base::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
+        Command::Diff(args) => diff::run(args, &ui),
         Command::Schema(args) => schema::run(args, &ui),
         Command::Show(args) => show::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),

@@ -277,7 +277,7 @@ impl Sides<'_> {
 type Index<'a> = (&'a Facts, BTreeMap<&'a str, &'a super::facts::NodeFacts>);
 
 fn index(facts: &Facts) -> Index<'_> {
-    (facts, facts.nodes.iter().map(|node| (node.name.as_str(), node)).collect())
+    (facts, facts.nodes.iter().map(|node| (node.name(), node)).collect())
 }
 
 fn placed<'a>(index: &Option<Index<'a>>, name: &str) -> Option<Placed<'a>> {

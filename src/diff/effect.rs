@@ -13,7 +13,7 @@ pub fn replacement_order(facts: &Facts) -> Vec<String> {
     };
     let mut nodes: Vec<&NodeFacts> = facts.nodes.iter().collect();
     nodes.sort_by_key(rank); // stable: the spec's order within a rank
-    nodes.into_iter().map(|node| node.name.clone()).collect()
+    nodes.into_iter().map(|node| node.name().to_owned()).collect()
 }
 
 /// One node of a side: its facts, with those of its class and of the whole.
@@ -42,7 +42,7 @@ pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool
     }
     let shape = |placed: Placed<'_>| {
         let machine = &placed.class.machine;
-        (machine.cpus, machine.memory, machine.boot, machine.data, placed.node.text("hypervisor").map(str::to_owned))
+        (machine.cpus, machine.memory, machine.boot, machine.data, placed.node.spec.hypervisor.clone())
     };
     if shape(old) != shape(new) {
         effects.push(Effect::NewMachine);
@@ -53,7 +53,8 @@ pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool
 
 fn data_at_risk(old: Placed<'_>, new: Placed<'_>) -> Option<String> {
     let size = old.class.machine.data?;
-    let hypervisor = |placed: Placed<'_>| placed.node.text("hypervisor").unwrap_or("the only one").to_owned();
+    let hypervisor =
+        |placed: Placed<'_>| placed.node.spec.hypervisor.clone().unwrap_or_else(|| "the only one".to_owned());
     if hypervisor(old) != hypervisor(new) {
         let (from, to) = (hypervisor(old), hypervisor(new));
         return Some(format!("its data disk stays on hypervisor {from}; on {to} it starts with an empty one"));

@@ -1,7 +1,7 @@
 //! What a build was made from, as far as a comparison needs it: kept as `deploy/facts.json` beside each build.
 
 use crate::spec::units::Bytes;
-use crate::spec::{Architecture, Boot, From, Role, Value};
+use crate::spec::{Architecture, Boot, From, Node, Role, Value};
 use crate::tree::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,15 +79,14 @@ pub struct MachineFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
-    pub name: String,
     /// With `etcd` for controllers that are members.
     pub roles: Vec<Role>,
     /// In [`Facts::classes`].
     pub class: usize,
     #[serde(rename = "podCIDR")]
     pub pod_cidr: String,
-    /// The node as the spec has it, without empty values.
-    pub spec: Value,
+    /// The node as the spec has it.
+    pub spec: Node,
 }
 
 /// Facts that cannot be used.
@@ -142,7 +141,7 @@ impl Facts {
     }
 
     pub fn node(&self, name: &str) -> Option<&NodeFacts> {
-        self.nodes.iter().find(|node| node.name == name)
+        self.nodes.iter().find(|node| node.name() == name)
     }
 
     pub fn class(&self, node: &NodeFacts) -> Option<&ClassFacts> {
@@ -151,14 +150,13 @@ impl Facts {
 
     /// Names of the nodes with a role, in the spec's order.
     pub fn with_role(&self, role: Role) -> Vec<&str> {
-        self.nodes.iter().filter(|node| node.roles.contains(&role)).map(|node| node.name.as_str()).collect()
+        self.nodes.iter().filter(|node| node.roles.contains(&role)).map(NodeFacts::name).collect()
     }
 }
 
 impl NodeFacts {
-    /// A text of the node's spec: `addresses.cluster`.
-    pub fn text(&self, path: &str) -> Option<&str> {
-        path.split('.').try_fold(&self.spec, |value, key| value.get(key))?.as_str()
+    pub fn name(&self) -> &str {
+        &self.spec.name
     }
 }
 
@@ -193,11 +191,13 @@ mod tests {
         let machine = MachineFacts { cpus: 2, memory: Bytes(1 << 30), root: None, data: None, boot: Boot::Kernel };
         let class = ClassFacts { recipes: vec![], components: BTreeMap::new(), artifacts: vec![], machine };
         let node = |name: &str| NodeFacts {
-            name: name.into(),
             roles: vec![Role::Worker],
             class: 0,
             pod_cidr: "10.0.1.0/24".into(),
-            spec: json!({"addresses": {"cluster": "10.1.1.1"}}),
+            spec: serde_json::from_value(json!({
+                "name": name, "roles": ["worker"], "addresses": {"cluster": "10.1.1.1", "management": "10.2.1.1"},
+            }))
+            .unwrap(),
         };
         let mut facts = Facts { format: FORMAT, classes: vec![class], ..Facts::default() };
         facts.nodes = vec![node("a"), node("b")];

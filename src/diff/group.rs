@@ -107,12 +107,11 @@ fn values(facts: Option<&Facts>, name: &str) -> Values {
 }
 
 fn addresses(node: &NodeFacts) -> Values {
-    let text = |path: &str| node.text(path).unwrap_or_default().to_owned();
     let pods: Option<ipnet::Ipv4Net> = node.pod_cidr.parse().ok();
     let gateway = pods.and_then(|pods| host(pods, 1)).map(|address| address.to_string()).unwrap_or_default();
     vec![
-        (text("addresses.cluster"), "<cluster address>"),
-        (text("addresses.management"), "<management address>"),
+        (node.spec.addresses.cluster.to_string(), "<cluster address>"),
+        (node.spec.addresses.management.to_string(), "<management address>"),
         (node.pod_cidr.clone(), "<pod network>"),
         (gateway, "<pod gateway>"),
     ]

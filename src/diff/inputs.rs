@@ -1,10 +1,10 @@
 //! Which inputs moved between two sides: spec keys, and everything else that a build depends on.
 
-use super::facts::{ClassFacts, Facts};
+use super::facts::{ClassFacts, Facts, prune};
 use super::model::FieldChange;
 use super::names::ranges;
 use super::semantic::document;
-use crate::spec::Value;
+use crate::spec::{Node, Value};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,15 +24,12 @@ pub fn spec(before: &Facts, after: &Facts) -> Vec<Moved> {
         |change: FieldChange| Moved { key: change.path.clone(), nodes: of_role(&change.path, before, after), change };
     let mut moved: Vec<Moved> =
         document::compare(&json!({"spec": before.spec}), &json!({"spec": after.spec})).into_iter().map(plain).collect();
-    let by_name = |facts: &'_ Facts| -> BTreeMap<String, Value> {
-        facts.nodes.iter().map(|node| (node.name.clone(), node.spec.clone())).collect()
-    };
     let (old, new) = (by_name(before), by_name(after));
     let mut alike: BTreeMap<FieldChange, Vec<String>> = BTreeMap::new();
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
     for name in names {
-        for change in node(old.get(name), new.get(name)) {
-            alike.entry(change).or_default().push(name.clone());
+        for change in node(old.get(name).copied(), new.get(name).copied()) {
+            alike.entry(change).or_default().push(name.to_owned());
         }
     }
     for (change, nodes) in alike {
@@ -49,17 +46,19 @@ fn of_role(path: &str, before: &Facts, after: &Facts) -> Vec<String> {
     let role = rest.split('.').next().unwrap_or(rest);
     let nodes = before.nodes.iter().chain(&after.nodes);
     let has = nodes.filter(|node| node.roles.iter().any(|known| known.name() == role));
-    has.map(|node| node.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    has.map(|node| node.name().to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn node(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
-    let roles = |value: &Value| {
-        let roles = value.get("roles").and_then(Value::as_array).into_iter().flatten();
-        roles.map(document::shown).collect::<Vec<_>>().join(", ")
-    };
+fn by_name(facts: &Facts) -> BTreeMap<&str, &Node> {
+    facts.nodes.iter().map(|node| (node.name(), &node.spec)).collect()
+}
+
+fn node(before: Option<&Node>, after: Option<&Node>) -> Vec<FieldChange> {
+    let roles = |node: &Node| node.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ");
     match (before, after) {
+        (Some(old), Some(new)) if old == new => Vec::new(),
         (Some(old), Some(new)) => {
-            let mut changes = document::compare(old, new);
+            let mut changes = document::compare(&pruned(old), &pruned(new));
             changes.iter_mut().for_each(|change| {
                 let dot = if change.path.starts_with('[') { "" } else { "." };
                 change.path = format!("{dot}{}", change.path);
@@ -70,6 +69,13 @@ fn node(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
         (None, Some(new)) => vec![FieldChange::added("", roles(new))],
         (None, None) => Vec::new(),
     }
+}
+
+/// Absent and empty values are the same in a spec.
+fn pruned(node: &Node) -> Value {
+    let mut value = serde_json::to_value(node).unwrap_or_default();
+    prune(&mut value);
+    value
 }
 
 /// Everything else: kubi itself, the base image, components, artifacts, recipes, sealed files.

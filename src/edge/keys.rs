@@ -18,6 +18,8 @@ pub const RECIPIENTS: &str = "secrets/recipients.txt";
 pub enum KeysError {
     #[error("{} is missing: it holds the secret that all keys are derived from", .0.display())]
     NoRoot(PathBuf),
+    #[error("{file} is missing: the spec imports the authority {authority} from it")]
+    NoImport { authority: String, file: String },
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -31,6 +33,7 @@ impl KeysError {
             Self::NoRoot(_) => Some(
                 "`kubi init` makes it; for an existing cluster take it from version control or a backup".to_owned(),
             ),
+            Self::NoImport { .. } => Some("restore it, or take it out of spec.pki.import".to_owned()),
             Self::Identity(error) => Some(error.help()),
             Self::Import(_) => None,
         }
@@ -57,7 +60,7 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> 
 }
 
 /// The team's public keys; without the file, those of the user's own identities are taken.
-fn recipients(inputs: &Inputs) -> Result<Vec<Recipient>, KeysError> {
+pub(super) fn recipients(inputs: &Inputs) -> Result<Vec<Recipient>, KeysError> {
     let path = inputs.folder.join(RECIPIENTS);
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Recipient::parse_file(&text).map_err(IdentityError::from)?),

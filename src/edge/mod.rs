@@ -20,5 +20,6 @@ pub mod process;
 pub mod publish;
 pub mod review_tree;
 pub mod scratch;
+pub mod sides;
 pub mod stage;
 pub mod verify;

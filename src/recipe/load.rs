@@ -109,6 +109,7 @@ fn recipe(id: String, own: bool, files: Files) -> Result<Recipe, RecipeError> {
     if manifest.summary.trim().is_empty() {
         return Err(error(&name(MANIFEST), "has no `summary`: say in one line what the recipe does"));
     }
+    let digest = digest(&files, &Files::new());
     let mut sources = Vec::new();
     for (file, bytes) in files {
         if !ABOUT.contains(&file.as_str()) {
@@ -120,7 +121,7 @@ fn recipe(id: String, own: bool, files: Files) -> Result<Recipe, RecipeError> {
             return Err(error(&name(MANIFEST), format!("`files` names {path}, which no file below files*/ supplies")));
         }
     }
-    Ok(Recipe { id, manifest, files: sources, own })
+    Ok(Recipe { id, manifest, files: sources, digest, own })
 }
 
 fn source(shown: &str, file: String, bytes: Vec<u8>) -> Result<RecipeSource, RecipeError> {

@@ -38,6 +38,8 @@ pub struct Recipe {
     pub id: String,
     pub manifest: Manifest,
     pub files: Vec<RecipeSource>,
+    /// Covers every byte of the folder.
+    pub digest: Digest,
     /// Whether the cluster's own folder supplied it, in place of or beside the built-in ones.
     pub own: bool,
 }

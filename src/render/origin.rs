@@ -74,7 +74,9 @@ fn spec_key(recipe: &Recipe, name: &str) -> Option<String> {
         "api" => "spec.networks.api".to_owned(),
         "node" => match first {
             "podCIDR" | "podGateway" => "spec.networks.pods".to_owned(),
-            "machineId" | "instanceId" | "interfaces" | "name" => "spec.nodes[].name".to_owned(),
+            "machineId" | "interfaces" | "name" => "spec.nodes[].name".to_owned(),
+            // Names the node's whole plan.
+            "instanceId" => "spec".to_owned(),
             "dataDisk" => "spec.nodes[].machine.disks.data".to_owned(),
             "index" => "spec.nodes".to_owned(),
             _ => below("spec.nodes[]"),

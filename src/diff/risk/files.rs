@@ -19,10 +19,10 @@ pub fn san_removed(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 fn names_of_removed_nodes(evidence: &Evidence<'_>) -> Vec<String> {
     let Some((before, after)) = evidence.facts() else { return Vec::new() };
-    let gone = before.nodes.iter().filter(|node| after.node(&node.name).is_none());
+    let gone = before.nodes.iter().filter(|node| after.node(node.name()).is_none());
     gone.flat_map(|node| {
-        let addresses = ["addresses.cluster", "addresses.management"].into_iter().filter_map(|path| node.text(path));
-        addresses.map(str::to_owned).chain([node.name.clone()]).collect::<Vec<_>>()
+        let addresses = &node.spec.addresses;
+        [addresses.cluster.to_string(), addresses.management.to_string(), node.name().to_owned()]
     })
     .collect()
 }

@@ -68,9 +68,9 @@ pub fn etcd_moved(evidence: &Evidence<'_>) -> Vec<Finding> {
     let members = before.nodes.iter().filter(|node| node.roles.contains(&Role::Etcd));
     members
         .filter_map(|old| {
-            let new = after.node(&old.name).filter(|new| new.roles.contains(&Role::Etcd))?;
-            let (from, to) = (old.text("addresses.cluster")?, new.text("addresses.cluster")?);
-            (from != to).then(|| Finding::nodes(vec![old.name.clone()], format!("from {from} to {to}")))
+            let new = after.node(old.name()).filter(|new| new.roles.contains(&Role::Etcd))?;
+            let (from, to) = (old.spec.addresses.cluster, new.spec.addresses.cluster);
+            (from != to).then(|| Finding::nodes(vec![old.name().to_owned()], format!("from {from} to {to}")))
         })
         .collect()
 }

@@ -30,11 +30,13 @@ fn facts() -> Facts {
         machine: MachineFacts { cpus: 2, memory: Bytes(1 << 30), root: None, data: None, boot: Boot::Firmware },
     };
     let node = |name: &str, roles: &[Role], address: &str| NodeFacts {
-        name: name.to_owned(),
         roles: roles.to_vec(),
         class: 0,
         pod_cidr: "10.0.0.0/24".into(),
-        spec: json!({"addresses": {"cluster": address}}),
+        spec: serde_json::from_value(json!({
+            "name": name, "roles": ["worker"], "addresses": {"cluster": address, "management": "10.2.0.1"},
+        }))
+        .unwrap(),
     };
     let controller = [Role::Controller, Role::Etcd];
     Facts {
@@ -177,7 +179,7 @@ const RISKY: [Case; 44] = [
     }),
     ("etcd-member-added", |w| drop(w.before.nodes.remove(2))),
     ("etcd-member-removed", |w| drop(w.after.nodes.remove(2))),
-    ("etcd-member-moved", |w| w.after.nodes[0].spec = json!({"addresses": {"cluster": "10.1.0.77"}})),
+    ("etcd-member-moved", |w| w.after.nodes[0].spec.addresses.cluster = [10, 1, 0, 77].into()),
     ("last-of-role-removed", |w| w.after.nodes.retain(|node| !node.roles.contains(&Role::Worker))),
     ("last-of-role-removed", |w| w.after.nodes.retain(|node| !node.roles.contains(&Role::Controller))),
     ("kubernetes-minor-skipped", |w| w.after.kubernetes = "1.37.0".into()),

@@ -1,0 +1,91 @@
+//! What a build was made from, for comparisons: a value computed from the plan, kept beside the build.
+
+use super::nodes::Context;
+use super::{BuildError, Prepared};
+use crate::diff::facts::{ArtifactFacts, BaseFacts, ClassFacts, ComponentFacts, Facts, MachineFacts, NodeFacts, prune};
+use crate::edge::output::OutputError;
+use crate::plan::{Class, NodePlan, Plan};
+use crate::spec::Value;
+use crate::tree::Digest;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const FILE: &str = "facts.json";
+
+/// Where a build keeps its facts, in the cluster's folder.
+pub fn facts_file() -> String {
+    format!("deploy/{FILE}")
+}
+
+/// Gathers what `plan` was made from. `sealed_root` is the sealed file as it is.
+pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed_root: Option<&[u8]>) -> Facts {
+    let mut classes: Vec<Arc<Class>> = Vec::new();
+    let nodes = plan.nodes.iter().map(|node| node_facts(prepared, node, &mut classes)).collect();
+    let mut spec = prepared.cluster.spec.clone();
+    spec.nodes = Vec::new();
+    let recipes: BTreeMap<String, Digest> = classes
+        .iter()
+        .flat_map(|class| &class.recipes)
+        .map(|recipe| (recipe.id.clone(), recipe.digest.clone()))
+        .collect();
+    Facts {
+        format: Facts::current_format(),
+        kubi: env!("CARGO_PKG_VERSION").to_owned(),
+        cluster: prepared.cluster.metadata.name.clone(),
+        kubernetes: prepared.cluster.spec.kubernetes.version.to_string(),
+        spec: pruned(&spec),
+        recipes,
+        base: prepared.lock.base.as_ref().map(|b| BaseFacts { name: b.name.clone(), digest: b.digest.clone() }),
+        sealed_root: sealed_root.map(Digest::of),
+        classes: classes.iter().map(|class| class_facts(prepared, class)).collect(),
+        nodes,
+    }
+}
+
+/// Keeps the facts of a build that is being published.
+pub fn write(context: &Context<'_>) -> Result<(), BuildError> {
+    let facts = facts(context.prepared, context.plan, context.request.inputs.sealed_root.as_deref());
+    let failed = |source| BuildError::Output(OutputError::Json { path: FILE.to_owned(), source });
+    Ok(context.publication.deploy_file(FILE, &facts.to_bytes().map_err(failed)?)?)
+}
+
+fn node_facts(prepared: &Prepared, plan: &NodePlan, classes: &mut Vec<Arc<Class>>) -> NodeFacts {
+    let known = classes.iter().position(|class| Arc::ptr_eq(class, &plan.class));
+    let class = known.unwrap_or_else(|| {
+        classes.push(Arc::clone(&plan.class));
+        classes.len() - 1
+    });
+    let spec = prepared.cluster.spec.nodes[plan.index].clone();
+    NodeFacts { roles: plan.roles.clone(), class, pod_cidr: plan.pod_cidr.to_string(), spec }
+}
+
+fn class_facts(prepared: &Prepared, class: &Class) -> ClassFacts {
+    let component = |(name, component): (&String, &crate::plan::ResolvedComponent)| {
+        (name.clone(), ComponentFacts { from: component.from, version: component.version.clone() })
+    };
+    let artifacts = class.artifacts().into_iter().map(|needed| {
+        let locked = prepared.lock.artifact(&needed.name, &needed.version, needed.platform);
+        let digest = locked.map(|locked| locked.digest.clone());
+        ArtifactFacts { name: needed.name, version: needed.version, platform: needed.platform, digest }
+    });
+    let size = class.size;
+    ClassFacts {
+        recipes: class.recipes.iter().map(|recipe| recipe.id.clone()).collect(),
+        components: class.components.iter().map(component).collect(),
+        artifacts: artifacts.collect(),
+        machine: MachineFacts {
+            cpus: size.cpus,
+            memory: size.memory,
+            root: size.root,
+            data: size.data,
+            boot: size.boot,
+        },
+    }
+}
+
+fn pruned<T: serde::Serialize>(value: &T) -> Value {
+    // Values of a spec have text for keys, so they always become JSON.
+    let mut value = serde_json::to_value(value).unwrap_or_default();
+    prune(&mut value);
+    value
+}

@@ -1,0 +1,123 @@
+//! `kubi diff [OLD] [NEW]`: what a change does to every node.
+
+mod open;
+mod pager;
+
+pub use open::{Selection, compare};
+
+use super::{Exit, Failure, Outcome, Ui};
+use crate::diff::terminal::Style;
+use crate::diff::{Diff, Options, Severity, SideError, markdown, terminal};
+use crate::spec::units::Date;
+
+const EXAMPLES: &str = "\
+Examples:
+  kubi diff                          the spec as it is now against the last build
+  kubi diff main..HEAD               two revisions, rendered in memory; no checkout is touched
+  kubi diff main                     a revision against the spec as it is now
+  kubi diff ../old/out out           two builds
+  kubi diff build:3 build:4          two builds of one output folder
+  kubi diff sha256:1b2c... sha256:9f8e...   two bundles
+  kubi diff main..HEAD --format markdown --fail-on=high    for a pull request
+
+A side is a folder of `kubi build`, build:NUMBER, the digest of a bundle, or a git revision.
+
+Exit codes: 0 compared, 5 there is a risk that --fail-on refuses, others as for every command.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DiffArgs {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How to show it
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub format: Format,
+    /// Ends with exit code 5 when there is a risk at least this severe, or with `any` when anything differs
+    #[arg(long, value_name = "SEVERITY", value_enum)]
+    pub fail_on: Option<FailOn>,
+    /// Only nodes with this name; `*` stands for any text. May be given several times
+    #[arg(long, value_name = "NAME")]
+    pub node: Vec<String>,
+    /// Shows changed lines also where fields say all
+    #[arg(long)]
+    pub lines: bool,
+    /// The day by which expiry is judged; today when not given
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    pub today: Option<Date>,
+    /// Longest markdown, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = markdown::COMMENT_LIMIT)]
+    pub limit: usize,
+    /// Never starts a pager
+    #[arg(long)]
+    pub no_pager: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Terminal,
+    Markdown,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    High,
+    Medium,
+    Low,
+    Any,
+}
+
+fn parse_date(text: &str) -> Result<Date, String> {
+    text.parse()
+}
+
+pub fn run(args: &DiffArgs, ui: &Ui) -> Outcome {
+    let options = Options { nodes: args.node.clone(), now: Some(now(args.today)), ..Options::default() };
+    let diff = compare(&args.selection, options, ui)?;
+    let format = if ui.is_json() { Format::Json } else { args.format };
+    match format {
+        Format::Json => ui.json(&diff)?,
+        Format::Markdown => ui.print(markdown::text(&diff, args.limit)),
+        Format::Terminal => show(args, &diff, ui),
+    }
+    Ok(if refuses(args.fail_on, &diff) { Exit::Refused } else { Exit::Done })
+}
+
+fn show(args: &DiffArgs, diff: &Diff, ui: &Ui) {
+    let terminal = pager::Terminal::find();
+    let style = Style { colour: terminal.colour, width: terminal.width, lines: args.lines };
+    let text = terminal::text(diff, style);
+    if args.no_pager || !terminal.page(&text) {
+        ui.print(text);
+    }
+}
+
+fn refuses(fail_on: Option<FailOn>, diff: &Diff) -> bool {
+    let worst = match fail_on {
+        None => return false,
+        Some(FailOn::Any) => return !diff.is_empty(),
+        Some(FailOn::High) => Severity::High,
+        Some(FailOn::Medium) => Severity::Medium,
+        Some(FailOn::Low) => Severity::Low,
+    };
+    diff.risks.iter().any(|risk| risk.severity <= worst)
+}
+
+/// Midnight of the day, so that two runs of one day say the same.
+fn now(today: Option<Date>) -> i64 {
+    let clock = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Date::from_unix_seconds(since.as_secs() as i64)
+    };
+    today.unwrap_or_else(clock).unix_seconds()
+}
+
+impl From<SideError> for Failure {
+    fn from(error: SideError) -> Self {
+        let failure = Failure::new(if error.machine { Exit::Machine } else { Exit::Wrong }, &error);
+        match error.help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}

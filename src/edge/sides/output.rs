@@ -1,0 +1,249 @@
+//! Builds in an output folder as sides: the newest one, an older one, or a single bundle of its store.
+
+use crate::build::facts_file;
+use crate::bundle::{ConfigEntry, EntryType, read_config};
+use crate::diff::{Facts, NodeKey, Secret, Side, SideEntry, SideError, SideInfo};
+use crate::edge::files;
+use crate::edge::output::{Output, OutputError};
+use crate::store::{BuildRecord, ReviewManifest};
+use crate::tree::{Digest, Kind, NodePath, Origin, Owner, Tree};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A build of one cluster.
+#[derive(Debug)]
+pub struct OutputSide {
+    store: Store,
+    cluster: String,
+    info: SideInfo,
+    facts: Option<Facts>,
+    keys: BTreeMap<String, NodeKey>,
+    record: BuildRecord,
+}
+
+/// Bundles of a store, read when they are asked for.
+#[derive(Debug)]
+struct Store {
+    output: Output,
+    trees: Mutex<BTreeMap<Digest, Arc<Tree>>>,
+}
+
+impl OutputSide {
+    /// A build with its record. Facts are there for the newest build, and for older ones made from the same inputs.
+    pub fn new(output: Output, cluster: &str, record: BuildRecord, info: SideInfo) -> Result<Self, SideError> {
+        let facts = read_facts(&output, cluster, &record)?;
+        let key = |(name, node): (&String, &crate::store::NodeRecord)| {
+            (name.clone(), NodeKey { bundle: Some(node.bundle.clone()), plan: Some(node.plan.clone()) })
+        };
+        let keys = record.nodes.iter().map(key).collect();
+        Ok(Self { store: Store::new(output), cluster: cluster.to_owned(), info, facts, keys, record })
+    }
+
+    /// Whether its nodes have overlays.
+    pub fn has_overlays(&self) -> bool {
+        self.record.nodes.values().any(|node| node.overlay.is_some())
+    }
+
+    fn digest(&self, node: &str) -> Result<&Digest, SideError> {
+        let missing = || SideError::new(format!("{} has no node {node}", self.info.label), "look with `kubi show`");
+        Ok(&self.record.nodes.get(node).ok_or_else(missing)?.bundle)
+    }
+
+    /// The file in the review tree, if it is there and has the right bytes: no bundle need be decompressed for it.
+    fn review(&self, node: &str, entry: &SideEntry) -> Option<Vec<u8>> {
+        let path = NodePath::new(entry.path.clone()).ok()?;
+        let file = self.store.output.node_path(&self.cluster, node).join("tree").join(path.relative());
+        let bytes = files::read_optional(&file).ok()??;
+        (Some(Digest::of(&bytes)) == entry.digest).then_some(bytes)
+    }
+}
+
+fn read_facts(output: &Output, cluster: &str, record: &BuildRecord) -> Result<Option<Facts>, SideError> {
+    let name = facts_file();
+    let Some(expected) = record.files.get(&name) else { return Ok(None) };
+    let path = output.cluster_path(cluster).join(&name);
+    let bytes = files::read_optional(&path).map_err(|error| machine(error.to_string()))?;
+    let Some(bytes) = bytes.filter(|bytes| Digest::of(bytes) == *expected) else { return Ok(None) };
+    let facts = Facts::parse(&bytes);
+    let fail = |error| SideError::new(format!("{} {error}", path.display()), "run `kubi build` to write it again");
+    facts.map(Some).map_err(fail)
+}
+
+impl Side for OutputSide {
+    fn info(&self) -> SideInfo {
+        self.info.clone()
+    }
+
+    fn facts(&self) -> Option<&Facts> {
+        self.facts.as_ref()
+    }
+
+    fn nodes(&self) -> &BTreeMap<String, NodeKey> {
+        &self.keys
+    }
+
+    fn entries(&self, node: &str) -> Result<Vec<SideEntry>, SideError> {
+        self.store.entries(self.digest(node)?)
+    }
+
+    /// Origins are beside the review tree, which is the newest build's; those of older bundles are not kept.
+    fn origins(&self, node: &str) -> Result<BTreeMap<String, Origin>, SideError> {
+        let path = self.store.output.node_path(&self.cluster, node).join("manifest.json");
+        let Ok(Some(bytes)) = files::read_optional(&path) else { return Ok(BTreeMap::new()) };
+        let Ok(manifest) = ReviewManifest::parse(&bytes) else { return Ok(BTreeMap::new()) };
+        if manifest.bundle != *self.digest(node)? {
+            return Ok(BTreeMap::new());
+        }
+        let entries = manifest.entries.into_iter();
+        Ok(entries.map(|entry| (entry.path.into_owned(), entry.origin.into_owned())).collect())
+    }
+
+    fn contents(&self, node: &str, entry: &SideEntry) -> Result<Vec<u8>, SideError> {
+        match self.review(node, entry) {
+            Some(bytes) => Ok(bytes),
+            None => self.store.contents(self.digest(node)?, entry),
+        }
+    }
+
+    fn bundle(&self, node: &str) -> Result<Option<Digest>, SideError> {
+        Ok(Some(self.digest(node)?.clone()))
+    }
+}
+
+/// One bundle, as the only node of its side.
+#[derive(Debug)]
+pub struct BundleSide {
+    store: Store,
+    info: SideInfo,
+    keys: BTreeMap<String, NodeKey>,
+    digest: Digest,
+    /// Whose tree it is.
+    pub cluster: String,
+    pub node: String,
+}
+
+impl BundleSide {
+    pub fn new(output: Output, digest: Digest, info: SideInfo) -> Result<Self, SideError> {
+        let store = Store::new(output);
+        let config = store.config(&digest)?;
+        let (identity, _) = read_config(&config).map_err(|error| damaged(&digest, &error))?;
+        let key = NodeKey { bundle: Some(digest.clone()), plan: None };
+        let keys = [(identity.node.clone(), key)].into();
+        Ok(Self { store, info, keys, digest, cluster: identity.cluster, node: identity.node })
+    }
+
+    /// Compares it as if it were of the node `name`.
+    pub fn named(mut self, name: &str) -> Self {
+        self.keys = self.keys.into_values().map(|key| (name.to_owned(), key)).collect();
+        self
+    }
+}
+
+impl Side for BundleSide {
+    fn info(&self) -> SideInfo {
+        self.info.clone()
+    }
+
+    fn facts(&self) -> Option<&Facts> {
+        None
+    }
+
+    fn nodes(&self) -> &BTreeMap<String, NodeKey> {
+        &self.keys
+    }
+
+    fn entries(&self, _node: &str) -> Result<Vec<SideEntry>, SideError> {
+        self.store.entries(&self.digest)
+    }
+
+    fn origins(&self, _node: &str) -> Result<BTreeMap<String, Origin>, SideError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn contents(&self, _node: &str, entry: &SideEntry) -> Result<Vec<u8>, SideError> {
+        self.store.contents(&self.digest, entry)
+    }
+
+    fn bundle(&self, _node: &str) -> Result<Option<Digest>, SideError> {
+        Ok(Some(self.digest.clone()))
+    }
+}
+
+impl Store {
+    fn new(output: Output) -> Self {
+        Self { output, trees: Mutex::default() }
+    }
+
+    fn config(&self, digest: &Digest) -> Result<Vec<u8>, SideError> {
+        self.output.config(digest).map_err(|error| unreadable(digest, error))
+    }
+
+    fn entries(&self, digest: &Digest) -> Result<Vec<SideEntry>, SideError> {
+        let config = self.config(digest)?;
+        let (_, entries) = read_config(&config).map_err(|error| damaged(digest, &error))?;
+        Ok(entries.into_iter().map(side_entry).collect())
+    }
+
+    fn contents(&self, digest: &Digest, entry: &SideEntry) -> Result<Vec<u8>, SideError> {
+        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
+        let tree = match known {
+            Some(tree) => tree,
+            None => {
+                let tree = Arc::new(self.output.tree(digest).map_err(|error| unreadable(digest, error))?);
+                self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), Arc::clone(&tree));
+                tree
+            }
+        };
+        let path = NodePath::new(entry.path.clone()).map_err(|error| damaged(digest, &error))?;
+        match tree.get(&path).map(|entry| &entry.kind) {
+            Some(Kind::File(contents)) => Ok(contents.bytes().to_vec()),
+            _ => Err(damaged(digest, &format!("it lists {path}, but has no such file"))),
+        }
+    }
+}
+
+fn side_entry(entry: ConfigEntry<'_>) -> SideEntry {
+    let secret = |secret: &crate::bundle::ConfigSecret<'_>| Secret {
+        name: secret.name.to_string(),
+        generation: secret.generation,
+        commitment: secret.commitment.to_string(),
+        encoding: secret.encoding,
+        offset: secret.offset,
+        length: secret.length,
+    };
+    SideEntry {
+        kind: match entry.kind {
+            EntryType::Directory => "directory",
+            EntryType::File => "file",
+            EntryType::Symlink => "symlink",
+        },
+        mode: entry.mode,
+        owner: Owner { uid: entry.uid, gid: entry.gid },
+        size: entry.size,
+        secrets: entry.secrets.iter().map(secret).collect(),
+        digest: entry.digest,
+        target: entry.target.map(|target| target.into_owned()),
+        path: entry.path.into_owned(),
+    }
+}
+
+fn unreadable(digest: &Digest, error: OutputError) -> SideError {
+    match &error {
+        OutputError::File(file) if file.source.kind() == std::io::ErrorKind::NotFound => SideError::new(
+            format!("bundle {digest} is not whole: {error}"),
+            "`kubi gc` may have removed it, or it was never copied here: build that side again, or bring its store",
+        ),
+        OutputError::File(_) => machine(error.to_string()),
+        _ => damaged(digest, &error),
+    }
+}
+
+fn damaged(digest: &Digest, error: &dyn std::fmt::Display) -> SideError {
+    let help = "`kubi verify` lists all damage; remove the damaged files and build again. A bundle of another format \
+                version is read by the kubi that wrote it";
+    SideError::new(format!("bundle {digest} cannot be read: {error}"), help)
+}
+
+fn machine(message: String) -> SideError {
+    SideError { message, help: None, machine: true }
+}

@@ -1,0 +1,226 @@
+//! `kubi diff` as a user runs it: builds, revisions, the working spec, bundles; what it must refuse; no secret in any format.
+
+mod common;
+
+use common::workspace::Workspace;
+use common::{Finished, require_tool, run};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn git(workspace: &Workspace, arguments: &[&str]) -> String {
+    let mut command = Command::new(require_tool("git", "git"));
+    command.current_dir(workspace.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("HOME", workspace.path().join("home")).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "t").env(format!("GIT_{who}_EMAIL"), "t@example.com");
+        command.env(format!("GIT_{who}_DATE"), "2026-11-01T00:00:00Z");
+    }
+    run(command.args(arguments), LIMIT).success()
+}
+
+fn commit(workspace: &Workspace, message: &str) {
+    git(workspace, &["add", "cluster.yaml", "kubi.lock", "secrets"]);
+    git(workspace, &["commit", "-q", "-m", message]);
+}
+
+/// Whatever is wrong with the network, a day is always given: the output depends on nothing else.
+fn diff(workspace: &Workspace, arguments: &[&str]) -> Finished {
+    run(workspace.command().args(["diff", "--today", "2026-11-20"]).args(arguments), LIMIT)
+}
+
+fn json(workspace: &Workspace, arguments: &[&str]) -> Value {
+    let mut all = vec!["--format", "json"];
+    all.extend(arguments);
+    serde_json::from_str(&diff(workspace, &all).success()).unwrap()
+}
+
+fn replaced(workspace: &Workspace, from: &str, to: &str) {
+    let text = workspace.spec();
+    assert!(text.contains(from), "{from}");
+    workspace.write_spec(&text.replace(from, to));
+}
+
+/// What two kinds of sides must agree on.
+fn essence(diff: &Value) -> Value {
+    let mut diff = diff.clone();
+    let object = diff.as_object_mut().unwrap();
+    ["before", "after"].iter().for_each(|key| drop(object.remove(*key)));
+    diff
+}
+
+#[test]
+fn all_kinds_of_sides_say_the_same() {
+    let workspace = Workspace::example("ha");
+    git(&workspace, &["init", "-q", "-b", "main"]);
+    commit(&workspace, "one");
+    workspace.kubi(["build", "--out", "first"]).success();
+    workspace.kubi(["build"]).success();
+    assert!(diff(&workspace, &[]).success().contains("no differences"));
+
+    replaced(&workspace, "maxPods: 200", "maxPods: 210");
+    let working = json(&workspace, &[]);
+    assert_eq!(working["summary"]["nodesChanged"], 3);
+    assert_eq!(working["groups"][0]["nodes"]["text"], "kubi-worker-0001..0003");
+    let change = &working["groups"][0]["changes"][0];
+    assert_eq!(change["path"], "/etc/kubernetes/kubelet/config.yaml");
+    assert_eq!(
+        change["fields"][0],
+        serde_json::json!({"path": "maxPods", "kind": "changed", "before": "200", "after": "210"})
+    );
+    assert_eq!(change["why"]["spec"][0], "spec.roles.worker.params.kubelet/standard.maxPods");
+    assert_eq!(change["origin"]["recipe"], "kubelet/standard");
+
+    commit(&workspace, "two");
+    let before = git(&workspace, &["status", "--porcelain"]);
+    let revisions = json(&workspace, &["main~1..main"]);
+    assert_eq!(git(&workspace, &["status", "--porcelain"]), before, "a checkout was touched");
+    workspace.kubi(["build"]).success();
+    let builds = json(&workspace, &["first", "out"]);
+    let numbers = json(&workspace, &["build:1", "build:2"]);
+    assert_eq!(essence(&working), essence(&revisions));
+    assert_eq!(essence(&working), essence(&builds));
+    // An older build's facts are gone, its bundles are not.
+    assert_eq!(working["groups"][0]["changes"][0]["fields"], numbers["groups"][0]["changes"][0]["fields"]);
+    let node = |side: &str| working["nodes"][0][side].as_str().unwrap().to_owned();
+    let bundles = json(&workspace, &[&node("before"), &node("after")]);
+    assert_eq!(bundles["groups"][0]["changes"][0]["fields"], change["fields"]);
+}
+
+#[test]
+fn revisions_are_compared_without_the_root_secret() {
+    let workspace = Workspace::example("ha");
+    git(&workspace, &["init", "-q", "-b", "main"]);
+    commit(&workspace, "one");
+    workspace.kubi(["build"]).success();
+    replaced(
+        &workspace,
+        "pki: {epoch: 2026-11-01}",
+        "pki: {epoch: 2026-11-01, generations: {etcd-server: 2}, sans: {kube-apiserver: [api.example.com]}}",
+    );
+    commit(&workspace, "two");
+    let with = json(&workspace, &["main~1..main"]);
+    std::fs::rename(workspace.path().join("identity"), workspace.path().join("elsewhere")).unwrap();
+    let without = json(&workspace, &["main~1..main"]);
+    assert!(without["notes"][0].as_str().unwrap().contains("stand-in"), "{}", without["notes"]);
+    let changes = |diff: &Value| -> Vec<(String, Vec<String>)> {
+        let of = |change: &Value| {
+            let fields = change["fields"].as_array().unwrap().iter();
+            (change["path"].to_string(), fields.map(|field| format!("{} {}", field["path"], field["kind"])).collect())
+        };
+        let groups = diff["groups"].as_array().unwrap().iter();
+        groups.flat_map(|group| group["changes"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()).collect()
+    };
+    assert_eq!(changes(&with), changes(&without));
+    // Against a build, whose keys are real, only what the keys do not decide is left.
+    let build = json(&workspace, &["out"]);
+    let shown = build.to_string();
+    assert!(shown.contains("DNS:api.example.com") && shown.contains("generation 2"), "{shown}");
+    assert_eq!(build["summary"]["nodesChanged"], 3, "{}", build["summary"]);
+    assert!(!shown.contains("authority-key-changed"), "{shown}");
+}
+
+#[test]
+fn risks_decide_the_exit_code() {
+    let workspace = Workspace::example("ha");
+    workspace.kubi(["build"]).success();
+    replaced(&workspace, "api: {vip: 192.168.24.10}", "api: {vip: 192.168.24.10}\n    services: {cidr: 10.77.0.0/24}");
+    let high = diff(&workspace, &["--fail-on", "high"]);
+    assert_eq!(high.status.code(), Some(5), "{}", high.stderr);
+    assert!(high.stdout.contains("service-network-changed"), "{}", high.stdout);
+    assert_eq!(diff(&workspace, &[]).status.code(), Some(0));
+    replaced(&workspace, "\n    services: {cidr: 10.77.0.0/24}", "");
+    assert_eq!(diff(&workspace, &["--fail-on", "any"]).status.code(), Some(0));
+    replaced(&workspace, "ssd", "nvme");
+    assert_eq!(diff(&workspace, &["--fail-on", "any"]).status.code(), Some(5));
+    assert_eq!(diff(&workspace, &["--fail-on", "high"]).status.code(), Some(0));
+}
+
+#[test]
+fn no_format_holds_a_secret_or_a_commitment_of_one() {
+    let workspace = Workspace::example("single");
+    workspace.kubi(["build"]).success();
+    let (cluster, _) = kubi::spec::read(&workspace.spec(), &Default::default()).unwrap();
+    let root = kubi::secret::RootSecret::from_bytes(&common::workspace::ROOT).unwrap();
+    let keys = kubi::pki::Keys::new(root, &cluster.metadata.name, &cluster.spec.pki);
+    replaced(
+        &workspace,
+        "pki: {epoch: 2026-11-01}",
+        "pki: {epoch: 2026-11-01, generations: {etcd-server: 2, service-account: 2}}\n  encryption: {keys: [key2, key1]}",
+    );
+    for format in ["terminal", "markdown", "json"] {
+        let text = diff(&workspace, &["--format", format, "--lines"]).success();
+        assert!(text.contains("generation 2"), "{format}: {text}");
+        let output = kubi::edge::output::Output::open(&workspace.out()).unwrap();
+        for node in output.built(&cluster.metadata.name).unwrap().nodes.values() {
+            for (path, entry) in output.tree(&node.bundle).unwrap().iter() {
+                let kubi::tree::Kind::File(contents) = &entry.kind else { continue };
+                for hole in contents.holes() {
+                    use kubi::tree::SecretSource;
+                    for secret in [1, 2].map(|generation| kubi::tree::SecretRef { generation, ..hole.secret.clone() }) {
+                        let Ok(bytes) = keys.secret(&secret, hole.encoding) else { continue };
+                        let body = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(80)..bytes.len() - 40])
+                            .into_owned();
+                        assert!(!text.contains(&body), "{format} holds {path}'s secret");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_words_that_help() {
+    let workspace = Workspace::example("single");
+    let check = |arguments: &[&str], expected: &[&str]| {
+        let said = diff(&workspace, arguments).failure();
+        for part in expected {
+            assert!(said.contains(part), "{arguments:?}: {said}");
+        }
+    };
+    check(&[], &["has been built in", "kubi build"]);
+    check(&["main..HEAD"], &["in no git repository", "build:NUMBER"]);
+    workspace.kubi(["build"]).success();
+    git(&workspace, &["init", "-q", "-b", "main"]);
+    git(&workspace, &["commit", "-q", "--allow-empty", "-m", "nothing yet"]);
+    check(&["nonsense"], &["\"nonsense\" is neither a folder", "HEAD~1"]);
+    check(&["main..main"], &["has no", "cluster.yaml", "-f"]);
+    check(&["main...main"], &["three dots", "merge-base"]);
+    check(&["build:9"], &["keeps no build 9", "there is build 1"]);
+    check(&["build:x"], &["names no build"]);
+    check(&["sha256:12"], &["is no digest"]);
+    check(&["--node", "nobody"], &["neither side has a node \"nobody\"", "there is"]);
+    let unknown = format!("sha256:{}", "0".repeat(64));
+    check(&[&unknown], &["is not whole", "bring its store"]);
+
+    std::fs::create_dir(workspace.path().join("other")).unwrap();
+    let name = workspace.spec().lines().find(|line| line.starts_with("metadata:")).unwrap().to_owned();
+    let other = workspace.spec().replace(&name, "metadata: {name: other}");
+    let output = kubi::edge::output::Output::open(&workspace.out()).unwrap();
+    let cluster = output.clusters().unwrap().pop_first().unwrap();
+    let record = output.built(&cluster).unwrap();
+    let text = workspace.spec();
+    workspace.write_spec(&other);
+    check(&["--cluster", &cluster], &["two clusters", "--cluster NAME"]);
+    workspace.write_spec(&text.replace("debian-13", "debian-13\n  bogus: 1"));
+    check(&[], &["bogus"]);
+    workspace.write_spec(
+        &text.replace("kubernetes: {version: 1.36.4}", "kubernetes: {version: 1.36.4}\n  machine: {cpus: 3}"),
+    );
+
+    let digest = &record.nodes.values().next().unwrap().bundle;
+    let manifest = output.blob_path(digest);
+    damage_and_check(&manifest, b"{}", &|| check(&[digest.as_str()], &["cannot be read", "kubi verify"]));
+    let config = output.blob_path(&output.manifest(digest).unwrap().config.digest);
+    damage_and_check(&config, b"{\"kubi\": 9}", &|| check(&[digest.as_str()], &["cannot be read", "kubi verify"]));
+}
+
+fn damage_and_check(file: &Path, bytes: &[u8], check: &dyn Fn()) {
+    let good = std::fs::read(file).unwrap();
+    std::fs::write(file, bytes).unwrap();
+    check();
+    std::fs::write(file, good).unwrap();
+}
