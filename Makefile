@@ -4,7 +4,7 @@
 CARGO ?= cargo
 KUBI  := target/release/kubi
 
-.PHONY: demo test check bench bless setup build clean
+.PHONY: demo test check bench bless setup build deploy clean
 
 ## demo: installs what it needs, builds kubi, a base image and examples/kubicluster, and shows the result
 demo:
@@ -17,6 +17,11 @@ setup:
 ## build: kubi itself, optimised
 build:
 	$(CARGO) build --release --locked
+
+## deploy: kubi-deploy, optimised; kubi finds it as `kubi deploy`
+deploy:
+	$(CARGO) build --release --locked --manifest-path deploy/Cargo.toml
+	mkdir -p target/release && cp deploy/target/release/kubi-deploy target/release/
 
 ## test: everything that must hold
 test:

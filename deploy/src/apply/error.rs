@@ -1,0 +1,45 @@
+//! Why a plan could not be carried out to its end.
+
+use crate::definition::DefinitionError;
+use crate::hypervisor::HypervisorError;
+use crate::services::ServiceError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    Hypervisor(#[from] HypervisorError),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error("node {node}: {source}")]
+    Definition { node: String, source: DefinitionError },
+    #[error("hypervisor {0} was not reached")]
+    NotReached(String),
+    #[error("the image {file} cannot be read: {reason}. Run `kubi build` to make it again")]
+    ImageMissing { file: String, reason: String },
+    #[error("the image {file} is damaged: its digest is {found}, not {wanted}. Run `kubi verify`, then `kubi build`")]
+    ImageDamaged { file: String, wanted: String, found: String },
+    #[error(
+        "volume {volume} on hypervisor {hypervisor} does not hold what was sent: its digest is {found}. It will be sent again next time"
+    )]
+    UploadDamaged { hypervisor: String, volume: String, found: String },
+    #[error("pool {pool} on hypervisor {hypervisor} has gone")]
+    PoolGone { hypervisor: String, pool: String },
+    #[error("node {node} did not become healthy within {seconds} s: {reason}{console}")]
+    NotHealthy { node: String, seconds: u64, reason: String, console: String },
+    #[error("node {node} stopped before it was healthy: {reason}{console}")]
+    NodeStopped { node: String, reason: String, console: String },
+    #[error(
+        "node {node} is not touched: etcd would lose its quorum. Healthy beside it: {healthy} of {members} members, needed: {needed}"
+    )]
+    Quorum { node: String, healthy: usize, members: usize, needed: usize },
+    #[error(
+        "node {node} could not be drained within {seconds} s; it is in use again. Still there: {pods}. Give more time with --drain-timeout, or look at their disruption budgets"
+    )]
+    DrainTimeout { node: String, seconds: u64, pods: String },
+    #[error("node {node} runs pods that nothing would make again: {pods}. Remove them, or evict them with --force")]
+    BarePods { node: String, pods: String },
+    #[error("node {node} cannot be drained: {source}. If the API cannot come back without this, use --no-drain")]
+    CannotDrain { node: String, source: ServiceError },
+    #[error("a worker thread crashed; this is a bug")]
+    Crashed,
+}

@@ -1,0 +1,119 @@
+//! Carries a plan out, step by step, and waits for health in between.
+//!
+//! In: a plan and the world behind two traits and a clock. Out: events as it goes, and the first thing that went wrong.
+//! Every step can be interrupted and done again: the next plan is made from what is there.
+
+mod drain;
+mod error;
+mod gates;
+mod node;
+mod quorum;
+mod remove;
+mod report;
+mod storage;
+
+pub use error::ApplyError;
+pub use gates::{console_file, last_lines};
+pub use report::{Clock, Event, Report};
+
+use crate::build::Build;
+use crate::hypervisor::Hypervisor;
+use crate::plan::{Plan, Step};
+use crate::services::Services;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// Where image files come from: by name, an error when there is none.
+pub type OpenImage<'a> = dyn Fn(&str) -> io::Result<Box<dyn io::Read + Send>> + Sync + 'a;
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long pods may take to leave a node.
+    pub drain: Duration,
+    /// How long a node may take to become healthy.
+    pub health: Duration,
+    /// How long a guest may take to power off by itself.
+    pub shutdown: Duration,
+    /// Pods that nothing would make again may be evicted too.
+    pub force: bool,
+    /// Nodes are not drained.
+    pub no_drain: bool,
+    /// Emulate where there is no KVM.
+    pub emulate: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(300),
+            health: Duration::from_secs(600),
+            shutdown: Duration::from_secs(90),
+            force: false,
+            no_drain: false,
+            emulate: false,
+        }
+    }
+}
+
+/// The world that a plan is carried out in.
+pub struct World<'a> {
+    pub build: &'a Build,
+    pub open_image: &'a OpenImage<'a>,
+    /// Those that could be reached.
+    pub hypervisors: &'a BTreeMap<String, Arc<dyn Hypervisor>>,
+    pub services: &'a dyn Services,
+    /// Where members of etcd are reached that the build no longer has.
+    pub member_urls: BTreeMap<String, String>,
+    pub clock: &'a dyn Clock,
+    pub report: &'a dyn Report,
+    pub limits: Limits,
+}
+
+/// Does what the plan says. Hypervisors are prepared side by side; nodes are touched in the plan's order.
+pub fn apply(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
+    prepare(world, plan)?;
+    for step in &plan.steps {
+        match step {
+            Step::FirstBoot { nodes } => node::boot_all(world, nodes, false)?,
+            Step::Nodes { nodes } => node::boot_all(world, nodes, true)?,
+            Step::Remove(removal) => remove::remove(world, removal)?,
+            // Done above.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Pools, networks and uploads. One hypervisor's trouble does not undo another's work; no node is touched then.
+fn prepare(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
+    let work = |name: &String, hypervisor: &Arc<dyn Hypervisor>| {
+        let mut own = plan.steps.iter().filter(|step| step.hypervisor() == Some(name.as_str()));
+        own.try_for_each(|step| storage::prepare(world, hypervisor.as_ref(), step))
+    };
+    let results: Vec<Result<(), ApplyError>> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            world.hypervisors.iter().map(|(name, hypervisor)| scope.spawn(move || work(name, hypervisor))).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|result| result.unwrap_or(Err(ApplyError::Crashed))).collect()
+    });
+    results.into_iter().collect()
+}
+
+impl World<'_> {
+    fn hypervisor(&self, name: &str) -> Result<&dyn Hypervisor, ApplyError> {
+        let found = self.hypervisors.get(name).ok_or_else(|| ApplyError::NotReached(name.to_owned()))?;
+        Ok(found.as_ref())
+    }
+
+    fn pool(&self, hypervisor: &str) -> Result<&str, ApplyError> {
+        let found = self.build.deployment.hypervisor(hypervisor);
+        found.map(|found| found.pool.as_str()).ok_or_else(|| ApplyError::NotReached(hypervisor.to_owned()))
+    }
+
+    fn say(&self, subject: &str, message: impl Into<String>) {
+        self.report.event(Event { subject: subject.to_owned(), message: message.into() });
+    }
+}

@@ -1,0 +1,131 @@
+//! `apply`: plans, asks, and does it.
+
+use super::plan::ChoiceArgs;
+use super::{Cli, Exit, Failure, Outcome, Ui};
+use crate::apply::{Limits, World, apply};
+use crate::edge::{Lock, Session, SystemClock};
+use crate::observed::Observed;
+use crate::plan::{Plan, Risk, plan};
+use crate::render::plan_text;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// How it is done.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WorkArgs {
+    /// Does not ask. Needed where there is no terminal
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Seconds that pods may take to leave a node
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub drain_timeout: u64,
+    /// Seconds that a node may take to become healthy
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub health_timeout: u64,
+    /// Seconds that a guest may take to power off by itself
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    pub shutdown_timeout: u64,
+    /// Evicts pods too that nothing would make again
+    #[arg(long)]
+    pub force: bool,
+    /// Replaces nodes without moving their pods first
+    #[arg(long)]
+    pub no_drain: bool,
+}
+
+impl WorkArgs {
+    fn limits(&self, emulate: bool) -> Limits {
+        Limits {
+            drain: Duration::from_secs(self.drain_timeout),
+            health: Duration::from_secs(self.health_timeout),
+            shutdown: Duration::from_secs(self.shutdown_timeout),
+            force: self.force,
+            no_drain: self.no_drain,
+            emulate,
+        }
+    }
+}
+
+pub fn run(cli: &Cli, args: &ApplyArgs, ui: &Ui) -> Outcome {
+    let folder = cli.folder()?;
+    let _lock = Lock::acquire(&folder.deployed_folder().join(".lock"))?;
+    let build = folder.build()?;
+    let session = Session::open(folder, build)?;
+    carry_out(&session, &args.choice, &args.work, ui, true)
+}
+
+/// Plans, shows, asks, and does it.
+pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &Ui, remember: bool) -> Outcome {
+    let observed = session.observe();
+    let plan = plan(&session.build, &observed, &choice.options());
+    if ui.is_json() {
+        ui.print(serde_json::json!({ "plan": plan }).to_string() + "\n");
+    } else {
+        ui.print(plan_text(&plan));
+    }
+    if plan.is_blocked() {
+        return Err(Failure::new(Exit::Blocked, "nothing was done: the plan says what is in the way"));
+    }
+    if !plan.is_empty() {
+        confirm(&plan, work.yes, ui)?;
+        if remember {
+            session.folder.remember(&session.build)?;
+        }
+        do_it(session, choice, work, ui, &plan, &observed)?;
+    }
+    match plan.problems.is_empty() {
+        true => Ok(Exit::Done),
+        false => {
+            Err(Failure::new(Exit::Failed, "done as far as hypervisors could be reached; the plan names the others"))
+        }
+    }
+}
+
+fn confirm(plan: &Plan, yes: bool, ui: &Ui) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let question = match plan.risks.iter().any(Risk::is_outage) {
+        true => "This makes part of the cluster unavailable for a while. Type the cluster's name to go on:",
+        false => "Go on? [y/N]",
+    };
+    let wanted = |answer: &str| match plan.risks.iter().any(Risk::is_outage) {
+        true => answer == plan.cluster,
+        false => matches!(answer, "y" | "Y" | "yes"),
+    };
+    match ui.ask(question) {
+        Some(answer) if wanted(&answer) => Ok(()),
+        Some(_) => Err(Failure::new(Exit::NotConfirmed, "nothing was done")),
+        None => Err(Failure::new(Exit::NotConfirmed, "nothing was done: there is no terminal to ask at; say --yes")),
+    }
+}
+
+fn do_it(
+    session: &Session,
+    choice: &ChoiceArgs,
+    work: &WorkArgs,
+    ui: &Ui,
+    plan: &Plan,
+    observed: &Observed,
+) -> Result<(), Failure> {
+    let clock = SystemClock::start();
+    let open_image = |file: &str| session.folder.open_image(&session.build, file);
+    let world = World {
+        build: &session.build,
+        open_image: &open_image,
+        hypervisors: &session.reached(),
+        services: &session.services,
+        member_urls: observed.member_urls(&session.build.deployment.cluster),
+        clock: &clock,
+        report: ui,
+        limits: work.limits(choice.allow_tcg),
+    };
+    apply(&world, plan).map_err(Failure::from)
+}

@@ -1,0 +1,174 @@
+//! What there is: every hypervisor's pool, networks and domains, and how etcd's members are, at one moment.
+//!
+//! In: libvirt's XML and numbers. Out: values for [`crate::plan`]. Never asks anybody.
+
+use crate::mark::Mark;
+use crate::network_facts::NetworkFacts;
+use roxmltree::{Document, Node};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that a plan depends on beside the deployment.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// By name of the hypervisor; an error says why it could not be asked.
+    pub hypervisors: BTreeMap<String, Result<State, String>>,
+    /// Name of the etcd member that leads, when it could be asked.
+    pub etcd_leader: Option<String>,
+    /// Members that etcd itself knows, by name, when it could be asked. A member that has not started has no name yet.
+    pub etcd_members: Option<BTreeSet<String>>,
+}
+
+impl Observed {
+    /// Where the cluster's etcd members are reached, by name, as their domains say.
+    pub fn member_urls(&self, cluster: &str) -> BTreeMap<String, String> {
+        let domains = self.hypervisors.values().flatten().flat_map(|state| &state.domains);
+        let marks = domains.filter(|domain| domain.belongs_to(cluster)).filter_map(|domain| domain.mark.as_ref());
+        marks.filter_map(|mark| Some((mark.node.clone(), mark.etcd.clone()?))).collect()
+    }
+}
+
+/// One hypervisor.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Whether it can run domains of type kvm.
+    pub kvm: bool,
+    /// The pool that the deployment names, if it is there.
+    pub pool: Option<Pool>,
+    pub networks: Vec<Network>,
+    pub domains: Vec<Domain>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    pub active: bool,
+    /// libvirt's type: `dir`, `fs`, `netfs`, `logical` ...
+    pub kind: String,
+    pub directory: String,
+    /// Free bytes.
+    pub available: u64,
+    pub volumes: BTreeMap<String, Volume>,
+}
+
+impl Pool {
+    /// Kernels and consoles are files with a path.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.kind.as_str(), "dir" | "fs" | "netfs")
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Virtual size in bytes.
+    pub capacity: u64,
+    /// Bytes that it takes.
+    pub allocation: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub name: String,
+    pub uuid: String,
+    pub active: bool,
+    pub facts: NetworkFacts,
+}
+
+#[derive(Clone, Debug)]
+pub struct Domain {
+    pub name: String,
+    pub uuid: String,
+    pub running: bool,
+    pub mark: Option<Mark>,
+    /// By serial.
+    pub disks: BTreeMap<String, DomainDisk>,
+    /// Every volume that it uses, backing files too.
+    pub volumes: BTreeSet<String>,
+}
+
+/// A disk's volumes: the top first, then what it is based on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DomainDisk {
+    pub chain: Vec<String>,
+}
+
+impl Domain {
+    /// Reads a domain's inactive XML.
+    pub fn read(xml: &str, running: bool) -> Result<Self, roxmltree::Error> {
+        let document = Document::parse(xml)?;
+        let root = document.root_element();
+        let text = |name: &str| {
+            root.children()
+                .find(|node| node.has_tag_name(name))
+                .and_then(|node| node.text())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let disks = root.descendants().filter(|node| node.has_tag_name("disk")).filter_map(disk).collect();
+        Ok(Self {
+            name: text("name"),
+            uuid: text("uuid"),
+            running,
+            mark: Mark::find(&document),
+            disks,
+            volumes: volumes(root),
+        })
+    }
+
+    /// Whether it is the cluster's.
+    pub fn belongs_to(&self, cluster: &str) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.cluster == cluster)
+    }
+}
+
+fn disk(disk: Node<'_, '_>) -> Option<(String, DomainDisk)> {
+    let serial = disk.children().find(|node| node.has_tag_name("serial"))?.text()?.to_owned();
+    let mut chain = Vec::new();
+    let mut level = Some(disk);
+    while let Some(node) = level {
+        let source = node.children().find(|child| child.has_tag_name("source"));
+        chain.extend(source.and_then(volume_name));
+        level = node.children().find(|child| child.has_tag_name("backingStore"));
+    }
+    Some((serial, DomainDisk { chain }))
+}
+
+fn volumes(root: Node<'_, '_>) -> BTreeSet<String> {
+    let sources = root.descendants().filter(|node| node.has_tag_name("source")).filter_map(volume_name);
+    let paths = root.descendants().filter(|node| matches!(node.tag_name().name(), "kernel" | "initrd"));
+    sources.chain(paths.filter_map(|node| file_name(node.text()?))).collect()
+}
+
+/// A volume of a pool, or the last part of a path.
+fn volume_name(source: Node<'_, '_>) -> Option<String> {
+    source.attribute("volume").map(str::to_owned).or_else(|| file_name(source.attribute("file")?))
+}
+
+fn file_name(path: &str) -> Option<String> {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XML: &str = "<domain type='qemu'><name>dev-c</name><uuid>u-1</uuid><metadata>\
+         <kubi:node xmlns:kubi='urn:kubi:node:v1' cluster='dev' node='c' bundle='sha256:aa' build='4'/></metadata>\
+         <os><kernel>/pool/kernel-1</kernel></os><devices>\
+         <disk type='volume'><source pool='default' volume='dev-c-root.qcow2'/><backingStore type='volume'>\
+         <source pool='default' volume='c-1.qcow2'/><backingStore type='file'><source file='/pool/base.qcow2'/></backingStore>\
+         </backingStore><serial>kubi-root</serial></disk>\
+         <disk type='volume'><source pool='default' volume='dev-c-data.raw'/><serial>kubi-data</serial></disk>\
+         <disk type='file'><source file='/elsewhere/cd.iso'/></disk></devices></domain>";
+
+    #[test]
+    fn a_domains_xml_tells_whose_it_is_and_what_it_runs_on() {
+        let domain = Domain::read(XML, true).unwrap();
+        assert_eq!((domain.name.as_str(), domain.uuid.as_str(), domain.running), ("dev-c", "u-1", true));
+        assert!(domain.belongs_to("dev") && !domain.belongs_to("de"));
+        assert_eq!(domain.mark.unwrap().build, 4);
+        assert_eq!(domain.disks["kubi-root"].chain, ["dev-c-root.qcow2", "c-1.qcow2", "base.qcow2"]);
+        assert_eq!(domain.disks["kubi-data"].chain, ["dev-c-data.raw"]);
+        let volumes: Vec<&str> = domain.volumes.iter().map(String::as_str).collect();
+        assert_eq!(volumes, ["base.qcow2", "c-1.qcow2", "cd.iso", "dev-c-data.raw", "dev-c-root.qcow2", "kernel-1"]);
+    }
+}

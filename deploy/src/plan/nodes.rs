@@ -1,0 +1,207 @@
+//! What happens to each node, and which domains go.
+
+use super::step::Removal;
+use super::{Action, Member, NewData, NodeChange, Options, Problem, Reason};
+use crate::build::Build;
+use crate::deployment::{Accelerator, Node};
+use crate::observed::{Domain, Observed, State};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Changes in the order of the deployment, on hypervisors that could be reached.
+pub fn changes(
+    build: &Build,
+    observed: &Observed,
+    options: &Options,
+    changed_networks: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<NodeChange> {
+    let formed = is_formed(build, observed);
+    let mut without_kvm = BTreeSet::new();
+    let mut changes = Vec::new();
+    let chosen = |name: &String| options.only.as_ref().is_none_or(|only| only.contains(name));
+    for node in build.deployment.nodes.iter().filter(|node| chosen(&node.name)) {
+        let Some(Ok(state)) = observed.hypervisors.get(&node.hypervisor) else { continue };
+        problems.extend(conflicts(build, node, state));
+        let network = changed_networks.get(&node.hypervisor);
+        let Some((action, reasons)) = action(build, observed, node, state, network) else { continue };
+        if action != Action::Wait && needs_kvm(build, node) && !state.kvm && !options.allow_tcg {
+            without_kvm.insert(node.hypervisor.clone());
+        }
+        changes.push(NodeChange {
+            node: node.name.clone(),
+            hypervisor: node.hypervisor.clone(),
+            action,
+            reasons,
+            healthy: own(build, node, state).is_some_and(is_healthy),
+            drain: formed && action == Action::Replace && node.kubernetes_node().is_some(),
+            member: member(observed, node),
+            new_data: new_data(node, state).filter(|_| action != Action::Wait),
+            join_etcd: formed && joins_etcd(observed, node, state),
+        });
+    }
+    problems.extend(without_kvm.into_iter().map(|hypervisor| Problem::NoKvm { hypervisor }));
+    changes
+}
+
+/// Whether any of the cluster's domains was ever seen healthy: then nodes are replaced with care, before they start at once.
+pub fn is_formed(build: &Build, observed: &Observed) -> bool {
+    let states = observed.hypervisors.values().flatten();
+    let mut marks = states.flat_map(|state| &state.domains).filter_map(|domain| domain.mark.as_ref());
+    marks.any(|mark| mark.cluster == build.deployment.cluster && mark.healthy)
+}
+
+fn needs_kvm(build: &Build, node: &Node) -> bool {
+    build.deployment.hypervisor(&node.hypervisor).is_some_and(|h| h.accelerator == Accelerator::Kvm)
+}
+
+fn own<'a>(build: &Build, node: &Node, state: &'a State) -> Option<&'a Domain> {
+    state.domains.iter().find(|domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment.cluster))
+}
+
+fn is_healthy(domain: &Domain) -> bool {
+    domain.running && domain.mark.as_ref().is_some_and(|mark| mark.healthy)
+}
+
+/// Names and volumes that another domain holds.
+fn conflicts(build: &Build, node: &Node, state: &State) -> Vec<Problem> {
+    let hypervisor = || node.hypervisor.clone();
+    let foreign = |domain: &&Domain| !domain.belongs_to(&build.deployment.cluster);
+    let taken = state.domains.iter().filter(foreign);
+    let mut problems: Vec<Problem> = taken
+        .filter(|domain| domain.name == node.domain.name || domain.uuid == node.domain.uuid)
+        .map(|domain| Problem::DomainTaken { hypervisor: hypervisor(), name: domain.name.clone() })
+        .collect();
+    let data = node.disks.data.as_ref().map(|data| &data.volume);
+    for volume in [&node.disks.root.volume].into_iter().chain(data) {
+        let mut users = state.domains.iter().filter(foreign).filter(|domain| domain.name != node.domain.name);
+        if let Some(user) = users.find(|domain| domain.volumes.contains(volume)) {
+            let (volume, by) = (volume.clone(), user.name.clone());
+            problems.push(Problem::VolumeTaken { hypervisor: hypervisor(), volume, by });
+        }
+    }
+    problems
+}
+
+/// `None`: the node is as it should be.
+fn action(
+    build: &Build,
+    observed: &Observed,
+    node: &Node,
+    state: &State,
+    network: Option<&String>,
+) -> Option<(Action, Vec<Reason>)> {
+    let Some(domain) = own(build, node, state) else {
+        let elsewhere = elsewhere(build, observed, node);
+        return Some((Action::Create, vec![elsewhere.map_or(Reason::New, |from| Reason::Moves { from })]));
+    };
+    let mut reasons = differences(build, node, domain);
+    reasons.extend(volume_reasons(node, state));
+    reasons.extend(network.map(|network| Reason::NetworkChanges { network: network.clone() }));
+    if !reasons.is_empty() {
+        return Some((Action::Replace, reasons));
+    }
+    if !domain.running {
+        return Some((Action::Start, vec![Reason::Stopped]));
+    }
+    (!is_healthy(domain)).then(|| (Action::Wait, vec![Reason::NeverHealthy]))
+}
+
+/// Another hypervisor that has the node's domain.
+fn elsewhere(build: &Build, observed: &Observed, node: &Node) -> Option<String> {
+    let others = observed.hypervisors.iter().filter(|(name, _)| **name != node.hypervisor);
+    let mut with = others.filter_map(|(name, state)| Some((name, state.as_ref().ok()?)));
+    with.find(|(_, state)| own(build, node, state).is_some()).map(|(name, _)| name.clone())
+}
+
+/// Which digest changed. The domain's XML covers them all: it is named only when nothing else is.
+fn differences(build: &Build, node: &Node, domain: &Domain) -> Vec<Reason> {
+    let Some(mark) = &domain.mark else { return Vec::new() };
+    let mut reasons = Vec::new();
+    if mark.bundle != node.bundle {
+        reasons.push(Reason::Bundle { from: mark.bundle.clone(), to: node.bundle.clone() });
+    }
+    let chain = |serial: &str| domain.disks.get(serial).map(|disk| disk.chain.clone()).unwrap_or_default();
+    let root = chain(&node.disks.root.serial);
+    let base = build.deployment.image(&node.disks.root.backing).and_then(|image| image.backing.clone());
+    match (root.get(2), base) {
+        (Some(from), Some(to)) if *from != to => reasons.push(Reason::Base { from: from.clone(), to }),
+        _ => {}
+    }
+    let wanted = node.disks.artifacts.as_ref().map(|disk| disk.file.clone());
+    let found = chain("kubi-artifacts").into_iter().next();
+    if wanted != found {
+        reasons.push(Reason::Artifacts { from: found, to: wanted });
+    }
+    match root.get(1) {
+        Some(from) if reasons.is_empty() && *from != node.disks.root.backing => {
+            reasons.push(Reason::Overlay { from: from.clone(), to: node.disks.root.backing.clone() });
+        }
+        _ => {}
+    }
+    if reasons.is_empty() && mark.definition != build.definition(node) {
+        reasons.push(Reason::Definition);
+    }
+    reasons
+}
+
+fn volume_reasons(node: &Node, state: &State) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let Some(pool) = state.pool.as_ref().filter(|pool| pool.active) else { return reasons };
+    if !pool.volumes.contains_key(&node.disks.root.volume) {
+        reasons.push(Reason::RootMissing);
+    }
+    if let Some(data) = &node.disks.data {
+        match pool.volumes.get(&data.volume) {
+            Some(volume) if volume.capacity < data.size => {
+                reasons.push(Reason::DataGrows { from: volume.capacity, to: data.size });
+            }
+            _ => {}
+        }
+    }
+    reasons
+}
+
+fn new_data(node: &Node, state: &State) -> Option<NewData> {
+    let data = node.disks.data.as_ref()?;
+    let there = state.pool.as_ref().is_some_and(|pool| pool.volumes.contains_key(&data.volume));
+    (!there).then(|| NewData { volume: data.volume.clone(), size: data.size })
+}
+
+fn member(observed: &Observed, node: &Node) -> Option<Member> {
+    let member = node.etcd.as_ref()?;
+    Some(if observed.etcd_leader.as_ref() == Some(&member.name) { Member::Leader } else { Member::Follower })
+}
+
+/// A member of a cluster that runs has to be taken in anew when its data is not there, or when it is none yet.
+fn joins_etcd(observed: &Observed, node: &Node, state: &State) -> bool {
+    let Some(member) = &node.etcd else { return false };
+    let known = observed.etcd_members.as_ref().is_none_or(|members| members.contains(&member.name));
+    new_data(node, state).is_some() || !known
+}
+
+/// Domains of the cluster that the build does not have on that hypervisor.
+pub fn removals(build: &Build, observed: &Observed) -> Vec<Removal> {
+    let mut removals = Vec::new();
+    for (hypervisor, state) in &observed.hypervisors {
+        let Ok(state) = state else { continue };
+        for domain in state.domains.iter().filter(|domain| domain.belongs_to(&build.deployment.cluster)) {
+            let Some(mark) = &domain.mark else { continue };
+            let wanted = build.deployment.nodes.iter().find(|node| node.domain.uuid == domain.uuid);
+            if wanted.is_some_and(|node| node.hypervisor == *hypervisor) {
+                continue;
+            }
+            let first = |serial: &str| domain.disks.get(serial).and_then(|disk| disk.chain.first().cloned());
+            let members = observed.etcd_members.as_ref();
+            removals.push(Removal {
+                hypervisor: hypervisor.clone(),
+                domain: domain.name.clone(),
+                node: mark.node.clone(),
+                moved_to: wanted.map(|node| node.hypervisor.clone()),
+                etcd_member: wanted.is_none() && members.is_some_and(|members| members.contains(&mark.node)),
+                root_volumes: first("kubi-root").into_iter().collect(),
+                data_volumes: first("kubi-data").into_iter().collect(),
+            });
+        }
+    }
+    removals
+}

@@ -1,0 +1,64 @@
+//! In which order nodes are touched.
+//!
+//! etcd members and controllers one at a time and before any worker, so that no kubelet is ever newer than an API server.
+//! Among equals, a node that is already down goes first, and the member that leads etcd last.
+
+use super::nodes::is_formed;
+use super::step::Removal;
+use super::{Action, Member, NodeChange, Options, Step};
+use crate::build::Build;
+use crate::deployment::Role;
+use crate::observed::Observed;
+
+pub fn node_steps(
+    build: &Build,
+    observed: &Observed,
+    options: &Options,
+    mut changes: Vec<NodeChange>,
+    removals: Vec<Removal>,
+    network_changes: bool,
+) -> Vec<Step> {
+    let (moved, left): (Vec<_>, Vec<_>) = removals.into_iter().partition(|removal| removal.moved_to.is_some());
+    let (members, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|removal| removal.etcd_member);
+    let all = |removals: Vec<Removal>| removals.into_iter().map(Step::Remove);
+    if !is_formed(build, observed) || network_changes {
+        // Nothing runs that could be kept running.
+        let boot = (!changes.is_empty()).then_some(Step::FirstBoot { nodes: changes });
+        return all(moved).chain(boot).chain(all(members)).chain(all(others)).collect();
+    }
+    changes.sort_by_key(|change| urgency(build, change));
+    let (waiting, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.action == Action::Wait);
+    let (new, existing): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.action == Action::Create);
+    let (new_members, new_others): (Vec<_>, Vec<_>) = new.into_iter().partition(|change| change.member.is_some());
+    let (careful, workers): (Vec<_>, Vec<_>) = existing.into_iter().partition(|change| rank(build, change) < 2);
+    let one = |change: NodeChange| Step::Nodes { nodes: vec![change] };
+    let batch = |nodes: &[NodeChange]| Step::Nodes { nodes: nodes.to_vec() };
+    let mut steps = Vec::new();
+    steps.extend(waiting.into_iter().map(one));
+    steps.extend(all(moved));
+    steps.extend(careful.into_iter().map(one));
+    // etcd takes a new member in only when the list of members is the one that the new member was built with.
+    steps.extend(all(members));
+    steps.extend(new_members.into_iter().map(one));
+    let (new_controllers, new_workers): (Vec<_>, Vec<_>) = new_others.into_iter().partition(|c| rank(build, c) < 2);
+    steps.extend(new_controllers.into_iter().map(one));
+    steps.extend((!new_workers.is_empty()).then(|| batch(&new_workers)));
+    steps.extend(workers.chunks(options.max_unavailable.max(1)).map(batch));
+    steps.extend(all(others));
+    steps
+}
+
+/// etcd members, then other controllers, then the rest.
+fn rank(build: &Build, change: &NodeChange) -> u8 {
+    let Some(node) = build.deployment.node(&change.node) else { return 2 };
+    match (node.etcd.is_some(), node.has(Role::Controller)) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => 2,
+    }
+}
+
+/// Smaller is earlier. The sort is stable, so equals stay in the deployment's order.
+fn urgency(build: &Build, change: &NodeChange) -> (u8, bool, bool) {
+    (rank(build, change), change.healthy, change.member == Some(Member::Leader))
+}

@@ -1,0 +1,130 @@
+//! What the operator should know before saying yes.
+
+use super::step::Removal;
+use super::{Action, NodeChange, nodes::is_formed};
+use crate::build::Build;
+use crate::deployment::{Node, Role};
+use crate::observed::Observed;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Risk {
+    /// etcd cannot do without the member: it stands still meanwhile.
+    NoQuorum { node: String, members: usize },
+    /// etcd can do without one more member, but no more than that.
+    LastSpareMember { members: usize },
+    /// The only API server is away meanwhile.
+    LastController { node: String },
+    /// A member of a running etcd starts without its data, and copies it from the others.
+    EmptyMember { node: String, volume: String },
+    /// Everything is stopped while a network changes.
+    Outage { hypervisor: String, network: String },
+    /// The data disk is kept, but no longer used.
+    DataLeftBehind { hypervisor: String, node: String, volume: String },
+    /// All members, or all controllers, stand and fall with one machine.
+    OneHypervisor { what: String, hypervisor: String },
+}
+
+impl Risk {
+    /// Whether something is unavailable meanwhile, which nobody should agree to by accident.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Risk::NoQuorum { .. } | Risk::LastController { .. } | Risk::Outage { .. })
+    }
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Risk::NoQuorum { node, members } => {
+                write!(f, "etcd has {members} member(s): it stands still while {node} is away")
+            }
+            Risk::LastSpareMember { members } => {
+                write!(f, "while one of etcd's {members} members is away, no other may fail")
+            }
+            Risk::LastController { node } => {
+                write!(f, "the Kubernetes API is away while {node}, the only controller, is")
+            }
+            Risk::EmptyMember { node, volume } => {
+                write!(f, "{node} has no data ({volume} is missing): etcd forgets it and takes it in anew")
+            }
+            Risk::Outage { hypervisor, network } => {
+                write!(f, "network {network} changes: all of the cluster's nodes on {hypervisor} stop at once")
+            }
+            Risk::DataLeftBehind { hypervisor, node, volume } => {
+                write!(f, "the data disk of {node}, {volume}, stays on {hypervisor} and is no longer used")
+            }
+            Risk::OneHypervisor { what, hypervisor } => write!(f, "all {what} are on hypervisor {hypervisor}"),
+        }
+    }
+}
+
+pub fn risks(
+    build: &Build,
+    observed: &Observed,
+    changes: &[NodeChange],
+    removals: &[Removal],
+    changed_networks: &BTreeMap<String, String>,
+) -> Vec<Risk> {
+    let mut risks: Vec<Risk> = changed_networks
+        .iter()
+        .map(|(hypervisor, network)| Risk::Outage { hypervisor: hypervisor.clone(), network: network.clone() })
+        .collect();
+    if is_formed(build, observed) {
+        risks.extend(replacement_risks(build, observed, changes));
+    }
+    if !changes.is_empty() {
+        risks.extend(one_hypervisor(build, "etcd members", |node| node.etcd.is_some()));
+        risks.extend(one_hypervisor(build, "controllers", |node| node.has(Role::Controller)));
+    }
+    for removal in removals {
+        let (hypervisor, node) = (&removal.hypervisor, &removal.node);
+        risks.extend(removal.data_volumes.iter().map(|volume| Risk::DataLeftBehind {
+            hypervisor: hypervisor.clone(),
+            node: node.clone(),
+            volume: volume.clone(),
+        }));
+    }
+    risks
+}
+
+fn replacement_risks(build: &Build, observed: &Observed, changes: &[NodeChange]) -> Vec<Risk> {
+    let members = build.deployment.etcd_members().count();
+    let controllers = build.deployment.nodes.iter().filter(|node| node.has(Role::Controller)).count();
+    let mut risks = Vec::new();
+    let mut spare = false;
+    for change in changes.iter().filter(|change| change.action == Action::Replace) {
+        let Some(node) = build.deployment.node(&change.node) else { continue };
+        let running = is_running(observed, node);
+        spare |= change.member.is_some() && (3..5).contains(&members);
+        if running && change.member.is_some() && members < 3 {
+            risks.push(Risk::NoQuorum { node: change.node.clone(), members });
+        }
+        if running && node.has(Role::Controller) && controllers == 1 {
+            risks.push(Risk::LastController { node: change.node.clone() });
+        }
+    }
+    risks.extend(spare.then_some(Risk::LastSpareMember { members }));
+    let empty = changes.iter().filter(|change| change.join_etcd && change.action != Action::Create);
+    risks.extend(empty.filter_map(|change| {
+        let volume = build.deployment.node(&change.node)?.disks.data.as_ref()?.volume.clone();
+        Some(Risk::EmptyMember { node: change.node.clone(), volume })
+    }));
+    risks
+}
+
+fn is_running(observed: &Observed, node: &Node) -> bool {
+    let Some(Ok(state)) = observed.hypervisors.get(&node.hypervisor) else { return false };
+    state.domains.iter().any(|domain| domain.uuid == node.domain.uuid && domain.running)
+}
+
+/// Three members on one machine survive no failure of it, where there are others to put them on.
+fn one_hypervisor(build: &Build, what: &str, choose: impl Fn(&Node) -> bool) -> Option<Risk> {
+    let chosen: Vec<&Node> = build.deployment.nodes.iter().filter(|node| choose(node)).collect();
+    let on: BTreeSet<&str> = chosen.iter().map(|node| node.hypervisor.as_str()).collect();
+    let alone = build.deployment.hypervisors.len() > 1 && chosen.len() > 1 && on.len() == 1;
+    let hypervisor = on.into_iter().next().filter(|_| alone)?.to_owned();
+    Some(Risk::OneHypervisor { what: what.to_owned(), hypervisor })
+}

@@ -1,0 +1,7 @@
+//! Plans and states as text for people. JSON is what their types serialise to.
+
+mod plan_text;
+mod units;
+
+pub use plan_text::plan_text;
+pub use units::{bytes, short};

@@ -1,0 +1,63 @@
+//! The cluster's own services, asked from outside: etcd and the Kubernetes API.
+//!
+//! Both are reached over the management network, with the operator's certificates. The trait lets tests stand in.
+
+mod credentials;
+mod etcd;
+mod http;
+mod kubernetes;
+mod merge;
+mod remote;
+
+pub use credentials::{Credentials, CredentialsError, KubeConfig};
+pub use etcd::{MemberInfo, MemberStatus};
+pub use http::Pem;
+pub use kubernetes::{NodeInfo, Pod};
+pub use merge::merge_kubeconfig;
+pub use remote::Remote;
+
+use crate::deployment::{EtcdMember, Wait};
+
+/// Why a service did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    #[error("{url}: {reason}")]
+    Unreachable { url: String, reason: String },
+    #[error("{url} answered {status}: {message}")]
+    Refused { url: String, status: u16, message: String },
+    #[error("{url} answered something that is not understood: {reason}")]
+    Answer { url: String, reason: String },
+    #[error("{0}")]
+    NoCredentials(String),
+}
+
+impl ServiceError {
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+pub trait Services: Sync {
+    /// Whether a condition holds; else what is in the way.
+    fn holds(&self, wait: &Wait) -> Result<(), String>;
+
+    fn etcd_status(&self, member: &EtcdMember) -> Result<MemberStatus, ServiceError>;
+    /// As the first member that answers sees them.
+    fn etcd_members(&self) -> Result<Vec<MemberInfo>, ServiceError>;
+    fn etcd_add(&self, peer_url: &str) -> Result<(), ServiceError>;
+    fn etcd_remove(&self, id: &str) -> Result<(), ServiceError>;
+    /// The member gives its leadership to another one.
+    fn etcd_move_leader(&self, from: &EtcdMember, to: &str) -> Result<(), ServiceError>;
+
+    fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError>;
+    fn cordon(&self, node: &str) -> Result<(), ServiceError>;
+    /// Only where [`Services::cordon`] did it.
+    fn uncordon(&self, node: &str) -> Result<(), ServiceError>;
+    fn pods(&self, node: &str) -> Result<Vec<Pod>, ServiceError>;
+    /// False when a disruption budget says not now.
+    fn evict(&self, pod: &Pod) -> Result<bool, ServiceError>;
+    fn delete_node(&self, node: &str) -> Result<(), ServiceError>;
+}

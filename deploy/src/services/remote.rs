@@ -1,0 +1,131 @@
+//! [`Services`] over the network.
+
+use super::http::{Http, Pem};
+use super::kubernetes::Api;
+use super::{Credentials, MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, etcd};
+use crate::deployment::{Deployment, EtcdMember, Wait};
+use ureq::http::Method;
+
+pub struct Remote {
+    etcd: Result<Http, String>,
+    kubernetes: Result<Http, String>,
+    /// Client URLs of all members, on the management network.
+    members: Vec<String>,
+    api_servers: Vec<String>,
+}
+
+impl Remote {
+    /// Without usable credentials, only the calls that need them fail.
+    pub fn new(deployment: &Deployment, credentials: &Credentials) -> Self {
+        let members = deployment.etcd_members().map(|(_, member)| member.management_url.clone()).collect();
+        let waits = deployment.nodes.iter().flat_map(|node| &node.wait_for);
+        let api_servers = waits.filter_map(|wait| match wait {
+            Wait::ApiServer { url } => Some(url.trim_end_matches("/readyz").to_owned()),
+            _ => None,
+        });
+        Self {
+            etcd: client(credentials.etcd.as_ref(), "the build has no client certificate for etcd"),
+            kubernetes: client(credentials.kubernetes.as_ref(), "the build has no operator's kubeconfig"),
+            members,
+            api_servers: api_servers.collect(),
+        }
+    }
+
+    fn etcd(&self) -> Result<&Http, ServiceError> {
+        self.etcd.as_ref().map_err(|reason| ServiceError::NoCredentials(reason.clone()))
+    }
+
+    pub fn api(&self) -> Result<Api<'_>, ServiceError> {
+        let http = self.kubernetes.as_ref().map_err(|reason| ServiceError::NoCredentials(reason.clone()))?;
+        Ok(Api { http, endpoints: self.api_servers.clone() })
+    }
+
+    /// Asks members in turn until one answers.
+    fn any_member<T>(&self, call: impl Fn(&Http, &str) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
+        let http = self.etcd()?;
+        let mut last = ServiceError::NoCredentials("the build has no etcd member".to_owned());
+        for url in &self.members {
+            match call(http, url) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn node_holds(&self, name: &str, label: &str) -> Result<(), String> {
+        let node = self.api().and_then(|api| api.node(name)).map_err(|error| error.to_string())?;
+        match node.labels.get("kubi/bundle") {
+            Some(found) if found == label && node.ready => Ok(()),
+            Some(found) if found == label => Err(format!("Node {name} is not Ready")),
+            Some(_) => Err(format!("Node {name} still has the label of another bundle")),
+            None => Err(format!("Node {name} has no label kubi/bundle yet")),
+        }
+    }
+}
+
+fn client(pem: Option<&Pem>, missing: &str) -> Result<Http, String> {
+    pem.ok_or_else(|| missing.to_owned()).and_then(Http::new)
+}
+
+impl Services for Remote {
+    fn holds(&self, wait: &Wait) -> Result<(), String> {
+        match wait {
+            Wait::EtcdMember { url } => etcd::health(self.etcd().map_err(|error| error.to_string())?, url),
+            Wait::ApiServer { url } => {
+                let http = self.api().map_err(|error| error.to_string())?.http;
+                match http.call(Method::GET, url, None).map_err(|error| error.to_string())? {
+                    (200, _) => Ok(()),
+                    (status, text) => {
+                        Err(format!("{url} answered {status}: {}", text.lines().last().unwrap_or_default()))
+                    }
+                }
+            }
+            Wait::Node { name, label } => self.node_holds(name, label),
+        }
+    }
+
+    fn etcd_status(&self, member: &EtcdMember) -> Result<MemberStatus, ServiceError> {
+        etcd::status(self.etcd()?, &member.management_url)
+    }
+
+    fn etcd_members(&self) -> Result<Vec<MemberInfo>, ServiceError> {
+        self.any_member(etcd::members)
+    }
+
+    fn etcd_add(&self, peer_url: &str) -> Result<(), ServiceError> {
+        self.any_member(|http, url| etcd::add(http, url, peer_url))
+    }
+
+    fn etcd_remove(&self, id: &str) -> Result<(), ServiceError> {
+        self.any_member(|http, url| etcd::remove(http, url, id))
+    }
+
+    fn etcd_move_leader(&self, from: &EtcdMember, to: &str) -> Result<(), ServiceError> {
+        etcd::move_leader(self.etcd()?, &from.management_url, to)
+    }
+
+    fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError> {
+        self.api()?.nodes()
+    }
+
+    fn cordon(&self, node: &str) -> Result<(), ServiceError> {
+        self.api()?.cordon(node)
+    }
+
+    fn uncordon(&self, node: &str) -> Result<(), ServiceError> {
+        self.api()?.uncordon(node)
+    }
+
+    fn pods(&self, node: &str) -> Result<Vec<Pod>, ServiceError> {
+        self.api()?.pods(&format!("?fieldSelector=spec.nodeName%3D{node}"))
+    }
+
+    fn evict(&self, pod: &Pod) -> Result<bool, ServiceError> {
+        self.api()?.evict(pod)
+    }
+
+    fn delete_node(&self, node: &str) -> Result<(), ServiceError> {
+        self.api()?.delete_node(node)
+    }
+}

@@ -1,0 +1,13 @@
+//! What tests share: clusters that were "built", and a world that is only pretended.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and not every test needs everything"
+)]
+
+pub mod cluster;
+pub mod machine;
+pub mod world;
