@@ -15,6 +15,7 @@ pub mod pki;
 pub mod plan;
 pub mod recipe;
 pub mod render;
+pub mod report;
 pub mod secret;
 pub mod spec;
 pub mod store;

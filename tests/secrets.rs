@@ -62,6 +62,8 @@ fn nothing_but_images_and_the_operators_files_holds_a_secret() {
     let needles = needles(&output, &cluster, &keys);
     assert!(needles.len() > 10, "only {} secrets were found", needles.len());
 
+    let page = workspace.kubi(["report", "--to", "-"]).success();
+    assert!(needles.iter().all(|needle| !contains(page.as_bytes(), needle)), "the report holds a secret");
     let folder = workspace.out();
     let (mut public, mut in_images) = (0, 0);
     for file in files_below(&folder) {

@@ -5,23 +5,13 @@ use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::libvirt::{
     BootInput, ClientCertificate, ClusterLink, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, domain_file,
-    domain_path, shared_files,
+    domain_path, only_hypervisor, shared_files,
 };
 use crate::plan::NodePlan;
 use crate::render::OperatorFile;
 use crate::spec::addressing::gateway;
-use crate::spec::{Accelerator, Boot, Hypervisor, Node};
+use crate::spec::{Boot, Hypervisor, Node};
 use crate::tree::Digest;
-
-/// The hypervisor of a spec that names none.
-fn only_hypervisor() -> Hypervisor {
-    Hypervisor {
-        name: "local".to_owned(),
-        uri: "qemu:///system".to_owned(),
-        accelerator: Accelerator::Kvm,
-        pool: "default".to_owned(),
-    }
-}
 
 /// Writes `deploy/`, when every node has its overlay. Returns the digest of what all domains share: where it and the
 /// node are those of the last build, so is the domain.

@@ -11,9 +11,11 @@ mod explain;
 mod failure;
 mod fetch;
 mod gc;
+mod graph;
 mod init;
 mod lock;
 mod out;
+mod report;
 pub mod schema;
 mod show;
 mod ui;
@@ -78,6 +80,10 @@ pub enum Command {
     Show(show::ShowArgs),
     /// Says which recipe, source and spec keys made a file
     Explain(explain::ExplainArgs),
+    /// Draws the cluster's topology
+    Graph(graph::GraphArgs),
+    /// Writes a page about the newest build: topology, nodes and files, certificates
+    Report(report::ReportArgs),
     /// Checks everything that was built against its digests
     Verify(verify::VerifyArgs),
     /// Removes bundles and images that nothing needs any more
@@ -102,6 +108,8 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Schema(args) => schema::run(args, &ui),
         Command::Show(args) => show::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),
+        Command::Graph(args) => graph::run(args, &ui),
+        Command::Report(args) => report::run(args, &ui),
         Command::Verify(args) => verify::run(args, &ui),
         Command::Gc(args) => gc::run(args, &ui),
         Command::Completion(args) => completion::run(args, &ui),

@@ -30,6 +30,16 @@ pub struct Input {
     pub nodes: Vec<NodeInput>,
 }
 
+/// The hypervisor of a spec that names none.
+pub fn only_hypervisor() -> Hypervisor {
+    Hypervisor {
+        name: "local".to_owned(),
+        uri: "qemu:///system".to_owned(),
+        accelerator: Accelerator::Kvm,
+        pool: "default".to_owned(),
+    }
+}
+
 /// The network that holds the default route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManagementLink {

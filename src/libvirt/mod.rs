@@ -17,6 +17,7 @@ pub use deployment::deployment;
 pub use domain::domain_xml;
 pub use input::{
     BootInput, ClusterLink, DiskFormat, ImageFile, Input, LibvirtError, ManagementLink, NetworkKind, NodeInput,
+    only_hypervisor,
 };
 pub use network::network_xml;
 pub use schema::{

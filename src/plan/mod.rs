@@ -12,7 +12,7 @@ mod node;
 pub use class::Class;
 pub use components::ResolvedComponent;
 pub use context::{api_host, operator_host};
-pub use node::NodePlan;
+pub use node::{NodePlan, effective_roles};
 
 use crate::artifact::{Lock, Needed};
 use crate::recipe::Recipes;

@@ -1,0 +1,105 @@
+//! `kubi report`: one page about a cluster's newest build.
+
+use super::out::OutArgs;
+use super::{Exit, Failure, Outcome, Ui};
+use crate::edge::files;
+use crate::edge::inputs::Inputs;
+use crate::edge::output::Output;
+use crate::plan::effective_roles;
+use crate::report::{BuildReport, Collector, Page, html};
+use crate::spec::{Facts, Role};
+use crate::store::{BuildRecord, ReviewManifest};
+use crate::tree::Tree;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  kubi report                     kubi-report.html: topology, nodes and files, certificates
+  kubi report --to - > page.html
+  kubi diff --format html         the same kind of page about a change
+
+The page needs no network and no other file, and holds no secret. Keys: / searches, 1 to 4 choose a part, j and k the next
+and the last node, t light or dark.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReportArgs {
+    /// The spec, or the directory that holds it as cluster.yaml
+    #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
+    pub file: PathBuf,
+    /// Output directory of `kubi build`; `out` beside the spec when not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The page; `-` for standard output
+    #[arg(long, value_name = "FILE", default_value = "kubi-report.html")]
+    pub to: PathBuf,
+}
+
+pub fn run(args: &ReportArgs, ui: &Ui) -> Outcome {
+    let inputs = Inputs::read(&args.file).map_err(|error| super::build::failure(ui, &args.file, "", error.into()))?;
+    let topology = super::graph::read(&inputs, ui)?;
+    let out = args.out.clone().unwrap_or_else(|| inputs.folder.join("out"));
+    let output = OutArgs { out, cluster: Some(topology.cluster.clone()) }.open()?;
+    let record = output.built(&topology.cluster)?;
+    let build = collect(&output, &topology.cluster, &record, &roles(&inputs), ui)?;
+    let title = format!("{}, build {}", topology.cluster, record.number);
+    let page = Page { title, topology: Some(&topology), build: Some(&build), diff: None };
+    write(&page, &args.to, ui)
+}
+
+/// Writes a page to a file, or to standard output.
+pub(super) fn write(page: &Page<'_>, to: &Path, ui: &Ui) -> Outcome {
+    let text = html(page).map_err(Failure::machine)?;
+    if to == Path::new("-") {
+        ui.print(text);
+        return Ok(Exit::Done);
+    }
+    files::write_atomically(to, text.as_bytes(), 0o644).map_err(Failure::machine)?;
+    ui.note(format!("wrote {} ({} KiB)", to.display(), text.len() / 1024));
+    Ok(Exit::Done)
+}
+
+/// Roles by node, of the spec as it is now; a node that left it has none.
+fn roles(inputs: &Inputs) -> BTreeMap<String, Vec<Role>> {
+    let Ok((cluster, _)) = crate::spec::read(&inputs.text, &Facts::default()) else { return BTreeMap::new() };
+    cluster.spec.nodes.iter().map(|node| (node.name.clone(), effective_roles(&cluster, node))).collect()
+}
+
+/// Reads every node's bundle, several at a time, and keeps of each what the page shows.
+fn collect(
+    output: &Output,
+    cluster: &str,
+    record: &BuildRecord,
+    roles: &BTreeMap<String, Vec<Role>>,
+    ui: &Ui,
+) -> Result<BuildReport, Failure> {
+    const AT_A_TIME: usize = 64;
+    let names: Vec<&String> = record.nodes.keys().collect();
+    let bar = ui.progress(names.len() as u64, "nodes");
+    let mut collector = Collector::default();
+    for chunk in names.chunks(AT_A_TIME) {
+        let read: Vec<Result<(Vec<u8>, Tree), Failure>> = chunk
+            .par_iter()
+            .map(|name| {
+                let path = output.node_path(cluster, name).join("manifest.json");
+                let manifest = files::read(&path).map_err(Failure::machine)?;
+                Ok((manifest, output.tree(&record.nodes[*name].bundle)?))
+            })
+            .collect();
+        for (name, read) in chunk.iter().zip(read) {
+            let (bytes, tree) = read?;
+            let manifest = ReviewManifest::parse(&bytes).map_err(|error| damaged(name, &error))?;
+            collector.add(roles.get(*name).map(Vec::as_slice).unwrap_or_default(), &manifest, &tree);
+        }
+        bar.inc(chunk.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(collector.finish())
+}
+
+fn damaged(node: &str, error: &serde_json::Error) -> Failure {
+    Failure::wrong(format!("the review manifest of {node} is damaged: {error}"))
+        .help("`kubi verify` lists all damage; remove the node's folder and run `kubi build` to mend it")
+}

@@ -1,0 +1,145 @@
+//! What a build holds, in as few words as a page for a thousand nodes needs: each distinct file once.
+
+use super::certificates::{CertificateGroup, Certificates};
+use crate::spec::Role;
+use crate::store::{ReviewEntry, ReviewManifest};
+use crate::tree::{Digest, Kind, NodePath, Origin, Tree};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Texts of files that a page carries, in bytes: those that most nodes share come first.
+const TEXT: usize = 3 << 20;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildReport {
+    pub nodes: Vec<NodeFiles>,
+    /// Distinct files; nodes name them by their place.
+    pub files: Vec<FileFacts>,
+    /// Where files come from, each once.
+    pub origins: Vec<Origin>,
+    /// Public texts by digest, with stubs for secrets, as many as fit.
+    pub contents: BTreeMap<Digest, String>,
+    pub certificates: Vec<CertificateGroup>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeFiles {
+    pub name: String,
+    pub roles: Vec<Role>,
+    pub bundle: Digest,
+    pub files: Vec<usize>,
+}
+
+/// As in the review manifest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileFacts {
+    pub path: String,
+    pub kind: String,
+    pub mode: String,
+    pub owner: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Its place in the list of origins.
+    pub origin: usize,
+}
+
+/// Takes one node after the other.
+#[derive(Debug, Default)]
+pub struct Collector {
+    nodes: Vec<NodeFiles>,
+    files: BTreeMap<FileFacts, usize>,
+    origins: BTreeMap<Origin, usize>,
+    /// How many nodes have a text, and the text.
+    texts: BTreeMap<Digest, (usize, String)>,
+    certificates: Certificates,
+}
+
+impl Collector {
+    pub fn add(&mut self, roles: &[Role], manifest: &ReviewManifest<'_>, tree: &Tree) {
+        let mut files = Vec::with_capacity(manifest.entries.len());
+        for entry in &manifest.entries {
+            let next = self.files.len();
+            let origin = self.origin(&entry.origin);
+            files.push(*self.files.entry(facts(entry, origin)).or_insert(next));
+            if let (Some(digest), Some(bytes)) = (&entry.digest, contents(tree, &entry.path)) {
+                self.text(digest, bytes);
+                self.certificates.add_file(&manifest.node, &entry.path, bytes);
+            }
+        }
+        let (name, bundle) = (manifest.node.to_string(), manifest.bundle.clone());
+        self.nodes.push(NodeFiles { name, roles: roles.to_vec(), bundle, files });
+    }
+
+    fn origin(&mut self, origin: &Origin) -> usize {
+        let next = self.origins.len();
+        match self.origins.get(origin) {
+            Some(place) => *place,
+            None => *self.origins.entry(origin.clone()).or_insert(next),
+        }
+    }
+
+    fn text(&mut self, digest: &Digest, bytes: &[u8]) {
+        match self.texts.get_mut(digest) {
+            Some((nodes, _)) => *nodes += 1,
+            None => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    self.texts.insert(digest.clone(), (1, text.to_owned()));
+                }
+            }
+        }
+    }
+
+    pub fn finish(self) -> BuildReport {
+        let mut texts: Vec<(Digest, (usize, String))> = self.texts.into_iter().collect();
+        texts.sort_by_key(|(_, (nodes, _))| std::cmp::Reverse(*nodes));
+        let mut left = TEXT;
+        let mut contents = BTreeMap::new();
+        for (digest, (_, text)) in texts {
+            if let Some(rest) = left.checked_sub(text.len()) {
+                left = rest;
+                contents.insert(digest, text);
+            }
+        }
+        BuildReport {
+            nodes: self.nodes,
+            files: in_place(self.files),
+            origins: in_place(self.origins),
+            contents,
+            certificates: self.certificates.finish(),
+        }
+    }
+}
+
+/// The keys in the order of their places.
+fn in_place<T>(places: BTreeMap<T, usize>) -> Vec<T> {
+    let mut items: Vec<(T, usize)> = places.into_iter().collect();
+    items.sort_by_key(|(_, place)| *place);
+    items.into_iter().map(|(item, _)| item).collect()
+}
+
+fn facts(entry: &ReviewEntry<'_>, origin: usize) -> FileFacts {
+    FileFacts {
+        path: entry.path.to_string(),
+        kind: entry.kind.to_string(),
+        mode: entry.mode.to_string(),
+        owner: entry.owner.to_string(),
+        size: entry.size,
+        digest: entry.digest.clone(),
+        target: entry.target.as_ref().map(ToString::to_string),
+        origin,
+    }
+}
+
+fn contents<'t>(tree: &'t Tree, path: &str) -> Option<&'t [u8]> {
+    match &tree.get(&NodePath::new(path).ok()?)?.kind {
+        Kind::File(contents) => Some(contents.bytes()),
+        _ => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! Pictures and pages: real programs read them, and a real browser draws them.
+#![allow(clippy::disallowed_methods, reason = "tests reach the machine")]
+
+mod common;
+
+use common::workspace::Workspace;
+use common::{require_tool, run, run_tool};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// The document after its scripts have run.
+fn drawn(page: &Path, part: &str) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let mut chromium = Command::new(require_tool("chromium", "chromium"));
+    // As root, and in a container, the browser's own sandbox cannot be made.
+    chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
+    chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    chromium.args(["--disable-dev-shm-usage", "--virtual-time-budget=5000", "--dump-dom", "--enable-logging=stderr"]);
+    chromium.arg(format!("--user-data-dir={}", profile.path().display()));
+    chromium.arg(format!("file://{}#{part}", page.display()));
+    let finished = run(&mut chromium, Duration::from_secs(120));
+    assert!(!finished.stderr.contains("CONSOLE"), "the page's script complains: {}", finished.stderr);
+    let document = finished.success();
+    // What is in the data is not yet on the page.
+    let (head, rest) = document.split_once("<script type=\"application/json\"").unwrap();
+    head.to_owned() + rest.split_once("</script>").unwrap().1
+}
+
+fn page(workspace: &Workspace) -> std::path::PathBuf {
+    workspace.kubi(["build"]).success();
+    workspace.kubi(["report", "--to", "page.html"]).success();
+    workspace.path().join("page.html")
+}
+
+#[test]
+fn the_picture_is_sound_in_every_format() {
+    let workspace = Workspace::example("ha");
+    let graph = |format: &str| workspace.kubi(["graph", "--format", format]).success();
+    let file = workspace.path().join("topology.svg");
+    std::fs::write(&file, graph("svg")).unwrap();
+    run_tool(&require_tool("xmllint", "libxml2-utils"), [Path::new("--noout"), &file]).success();
+    let svg = graph("svg");
+    for wanted in ["kubi-controller-01", "kubi-worker-0003", "hv2", "virtual address", "192.168.24.0/24 (bridge)"] {
+        assert!(svg.contains(wanted), "{wanted}");
+    }
+    assert_eq!(svg, graph("svg"), "the same spec gives the same bytes");
+
+    let file = workspace.path().join("topology.dot");
+    std::fs::write(&file, graph("dot")).unwrap();
+    let plain = run_tool(&require_tool("dot", "graphviz"), [Path::new("-Tplain"), &file]).success();
+    assert_eq!(plain.lines().filter(|line| line.starts_with("edge ")).count(), 3 + 2 * 6, "{plain}");
+
+    let mermaid = graph("mermaid");
+    assert!(mermaid.starts_with("flowchart TB\n") && mermaid.matches("subgraph").count() == 2, "{mermaid}");
+    let json: serde_json::Value =
+        serde_json::from_str(&workspace.kubi(["graph", "--output", "json"]).success()).unwrap();
+    assert_eq!(json["hypervisors"][1]["cards"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn many_nodes_are_one_card() {
+    let node = |number: usize| {
+        let (high, low) = (number / 200, 10 + number % 200);
+        format!(
+            "    - {{name: w-{number:04}, roles: [worker], addresses: {{cluster: 172.20.{high}.{low}, management: 172.16.{high}.{low}}}}}\n"
+        )
+    };
+    let head = "apiVersion: kubi/v1alpha1\nkind: Cluster\nmetadata: {name: many}\nspec:\n  kubernetes: {version: 1.36.4}\n  base: \
+        debian-13\n  pki: {epoch: 2026-11-01}\n  networks:\n    management: {cidr: 172.16.0.0/16}\n    cluster: {cidr: \
+        172.20.0.0/16}\n    pods: {cidr: 10.0.0.0/8}\n    services: {cidr: 192.168.0.0/24}\n  nodes:\n    - {name: c-1, roles: \
+        [controller], addresses: {cluster: 172.20.250.1, management: 172.16.250.1}}\n";
+    let workspace = Workspace::empty();
+    workspace.write_spec(&(head.to_owned() + &(1..=1000).map(node).collect::<String>()));
+    let svg = workspace.kubi(["graph"]).success();
+    assert!(svg.contains("w-0001..1000") && svg.contains("1000 nodes"), "{svg}");
+    assert!(svg.len() < 20_000, "{}", svg.len());
+}
+
+#[test]
+fn a_browser_draws_every_part_of_the_page() {
+    let workspace = Workspace::example("lab");
+    let page = page(&workspace);
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(!text.contains("src=") && !text.contains("href=") && !text.contains("@import"), "it loads something");
+
+    let overview = drawn(&page, "tab=overview");
+    assert!(overview.contains("lab-controller") && overview.contains("class=\"tile\""), "{overview}");
+    let nodes = drawn(&page, "tab=nodes");
+    assert!(nodes.contains("/etc/etcd/server.crt") && nodes.contains("etcd/member"), "{nodes}");
+    assert!(!drawn(&page, "tab=nodes&search=lab-worker").contains("/etc/etcd/server.crt"), "the search narrows");
+    let certificates = drawn(&page, "tab=certificates");
+    assert!(certificates.contains("days left") || certificates.contains("expired"), "{certificates}");
+    assert!(certificates.contains("/etc/kubernetes/kubelet/kubeconfig"), "also those inside kubeconfigs");
+}
+
+#[test]
+fn keys_work() {
+    let workspace = Workspace::example("lab");
+    let page = page(&workspace);
+    let press = |keys: &[&str]| {
+        let events: String = keys
+            .iter()
+            .map(|key| format!("document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}));"))
+            .collect();
+        let text =
+            std::fs::read_to_string(&page).unwrap().replace("</body>", &format!("<script>{events}</script></body>"));
+        let pressed = workspace.path().join("pressed.html");
+        std::fs::write(&pressed, text).unwrap();
+        drawn(&pressed, "")
+    };
+    assert!(press(&["3"]).contains("data-tab=\"certificates\">"), "a number chooses a part");
+    assert!(press(&["2", "j"]).contains("<h3>lab-worker</h3>"), "j is the next node");
+    let (light, dark) = (press(&[]), press(&["t"]));
+    let theme = |page: &str| page.split("data-theme=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_ne!(theme(&light), theme(&dark));
+}
