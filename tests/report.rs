@@ -115,3 +115,19 @@ fn keys_work() {
     let theme = |page: &str| page.split("data-theme=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     assert_ne!(theme(&light), theme(&dark));
 }
+
+#[test]
+fn a_change_is_drawn_side_by_side() {
+    let workspace = Workspace::example("ha");
+    workspace.kubi(["build"]).success();
+    workspace.write_spec(&workspace.spec().replace("vip: 192.168.24.10", "vip: 192.168.24.9"));
+    let page = workspace.path().join("diff.html");
+    std::fs::write(&page, workspace.kubi(["diff", "--format", "html"]).success()).unwrap();
+    let changes = drawn(&page, "");
+    for wanted in ["is no longer in the serving certificate", "<code>/etc/keepalived/keepalived.conf</code>", "<mark>"]
+    {
+        assert!(changes.contains(wanted), "{wanted}: {changes}");
+    }
+    assert!(drawn(&page, "tab=overview").contains("kubi-worker-0003"), "with the topology");
+    assert!(drawn(&page, "tab=nodes").contains("of build 1"), "and the last build");
+}

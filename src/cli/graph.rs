@@ -1,11 +1,11 @@
 //! `kubi graph`: the cluster's topology as a picture.
 
 use super::{Exit, Failure, Outcome, Ui};
-use crate::build::Prepared;
+use crate::build::{BuildError, Prepared};
 use crate::edge::inputs::Inputs;
 use crate::plan::Pins;
 use crate::report::{Topology, dot, mermaid, svg, topology};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,9 +53,11 @@ pub fn run(args: &GraphArgs, ui: &Ui) -> Outcome {
 
 /// The topology that a spec describes; the lock need not be complete.
 pub(super) fn read(inputs: &Inputs, ui: &Ui) -> Result<Topology, Failure> {
-    let file: &Path = &inputs.file;
-    let failed = |error| super::build::failure(ui, file, &inputs.text, error);
-    let prepared = Prepared::new(inputs).map_err(failed)?;
-    let plan = prepared.plan(Pins::Open).map_err(failed)?;
+    topology_of(inputs).map_err(|error| super::build::failure(ui, &inputs.file, &inputs.text, error))
+}
+
+pub(super) fn topology_of(inputs: &Inputs) -> Result<Topology, BuildError> {
+    let prepared = Prepared::new(inputs)?;
+    let plan = prepared.plan(Pins::Open)?;
     Ok(topology(&plan))
 }

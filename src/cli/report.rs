@@ -2,11 +2,12 @@
 
 use super::out::OutArgs;
 use super::{Exit, Failure, Outcome, Ui};
+use crate::diff::Diff;
 use crate::edge::files;
 use crate::edge::inputs::Inputs;
 use crate::edge::output::Output;
 use crate::plan::effective_roles;
-use crate::report::{BuildReport, Collector, Page, html};
+use crate::report::{BuildReport, Collector, Page, Topology, html};
 use crate::spec::{Facts, Role};
 use crate::store::{BuildRecord, ReviewManifest};
 use crate::tree::Tree;
@@ -44,21 +45,41 @@ pub fn run(args: &ReportArgs, ui: &Ui) -> Outcome {
     let output = OutArgs { out, cluster: Some(topology.cluster.clone()) }.open()?;
     let record = output.built(&topology.cluster)?;
     let build = collect(&output, &topology.cluster, &record, &roles(&inputs), ui)?;
-    let title = format!("{}, build {}", topology.cluster, record.number);
-    let page = Page { title, topology: Some(&topology), build: Some(&build), diff: None };
-    write(&page, &args.to, ui)
-}
-
-/// Writes a page to a file, or to standard output.
-pub(super) fn write(page: &Page<'_>, to: &Path, ui: &Ui) -> Outcome {
-    let text = html(page).map_err(Failure::machine)?;
-    if to == Path::new("-") {
+    let build_label = format!("build {}", record.number);
+    let title = format!("{}, {build_label}", topology.cluster);
+    let page = Page { title, topology: Some(&topology), build: Some(&build), build_label, diff: None };
+    let text = html(&page).map_err(Failure::machine)?;
+    if args.to == Path::new("-") {
         ui.print(text);
         return Ok(Exit::Done);
     }
-    files::write_atomically(to, text.as_bytes(), 0o644).map_err(Failure::machine)?;
-    ui.note(format!("wrote {} ({} KiB)", to.display(), text.len() / 1024));
+    files::write_atomically(&args.to, text.as_bytes(), 0o644).map_err(Failure::machine)?;
+    ui.note(format!("wrote {} ({} KiB)", args.to.display(), text.len() / 1024));
     Ok(Exit::Done)
+}
+
+/// A page about a change, with the topology of the spec as it is now and with the last build, where they are there and are
+/// of the same cluster.
+pub(super) fn about_change(diff: &Diff, file: &Path, out: Option<&Path>, ui: &Ui) -> Result<String, Failure> {
+    let inputs = Inputs::read(file).ok();
+    let same = |topology: &Topology| topology.cluster == diff.cluster;
+    let topology = inputs.as_ref().and_then(|inputs| super::graph::topology_of(inputs).ok()).filter(same);
+    let folder = out.map(Path::to_owned).or_else(|| Some(inputs.as_ref()?.folder.join("out")));
+    let last = folder.and_then(|out| {
+        let output = Output::open(&out).ok()?;
+        let record = output.record(&diff.cluster).ok()??;
+        let roles = inputs.as_ref().map(roles).unwrap_or_default();
+        let build = collect(&output, &diff.cluster, &record, &roles, ui).ok()?;
+        Some((format!("build {}", record.number), build))
+    });
+    let page = Page {
+        title: format!("{}: {} to {}", diff.cluster, diff.before.label, diff.after.label),
+        topology: topology.as_ref(),
+        build: last.as_ref().map(|(_, build)| build),
+        build_label: last.as_ref().map(|(label, _)| label.clone()).unwrap_or_default(),
+        diff: Some(diff),
+    };
+    html(&page).map_err(Failure::machine)
 }
 
 /// Roles by node, of the spec as it is now; a node that left it has none.

@@ -16,13 +16,18 @@ pub struct Page<'a> {
     pub title: String,
     pub topology: Option<&'a Topology>,
     pub build: Option<&'a BuildReport>,
+    /// Which build that is: `build 3`.
+    pub build_label: String,
     pub diff: Option<&'a Diff>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Data<'a> {
     #[serde(flatten)]
     build: Option<&'a BuildReport>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    build_label: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<&'a Diff>,
 }
@@ -32,7 +37,7 @@ struct Data<'a> {
 /// # Errors
 /// None in practice: plain values always become JSON.
 pub fn html(page: &Page<'_>) -> Result<String, serde_json::Error> {
-    let data = serde_json::to_string(&Data { build: page.build, diff: page.diff })?;
+    let data = serde_json::to_string(&Data { build: page.build, build_label: &page.build_label, diff: page.diff })?;
     let parts = [
         ("@TITLE@", escape(&page.title)),
         ("@STYLE@", STYLE.to_owned()),

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// More nodes of the same roles on one hypervisor than this are drawn as one card.
 const SINGLY: usize = 12;
 
-/// What [`super::svg`], [`super::dot`] and [`super::mermaid`] draw.
+/// What [`super::svg()`], [`super::dot()`] and [`super::mermaid()`] draw.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Topology {

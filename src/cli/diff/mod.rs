@@ -19,6 +19,7 @@ Examples:
   kubi diff build:3 build:4          two builds of one output folder
   kubi diff sha256:1b2c... sha256:9f8e...   two bundles
   kubi diff main..HEAD --format markdown --fail-on=high    for a pull request
+  kubi diff --format html > diff.html   a page: risks on top, changes side by side
 
 A side is a folder of `kubi build`, build:NUMBER, the digest of a bundle, or a git revision.
 
@@ -57,6 +58,8 @@ pub enum Format {
     Terminal,
     Markdown,
     Json,
+    /// One page that needs nothing else
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -78,6 +81,7 @@ pub fn run(args: &DiffArgs, ui: &Ui) -> Outcome {
     match format {
         Format::Json => ui.json(&diff)?,
         Format::Markdown => ui.print(markdown::text(&diff, args.limit)),
+        Format::Html => ui.print(page(args, diff.clone(), ui)?),
         Format::Terminal => show(args, &diff, ui),
     }
     Ok(if refuses(args.fail_on, &diff) { Exit::Refused } else { Exit::Done })
@@ -90,6 +94,12 @@ fn show(args: &DiffArgs, diff: &Diff, ui: &Ui) {
     if args.no_pager || !terminal.page(&text) {
         ui.print(text);
     }
+}
+
+/// Without the list of every node's entries: it is for programs, and as long as the cluster is large.
+fn page(args: &DiffArgs, mut diff: Diff, ui: &Ui) -> Result<String, Failure> {
+    diff.nodes.iter_mut().for_each(|node| node.entries.clear());
+    super::report::about_change(&diff, &args.selection.file, args.selection.out.as_deref(), ui)
 }
 
 fn refuses(fail_on: Option<FailOn>, diff: &Diff) -> bool {

@@ -47,7 +47,7 @@ function risks() {
   return list.map((risk) => el('div', { class: `risk ${risk.severity}` },
     el('span', { class: 'badge' }, risk.severity), ' ', el('b', {}, risk.finding),
     el('div', { class: 'mono soft' }, [risk.nodes.text, risk.path, risk.id].filter(Boolean).join('  ·  ')),
-    el('div', {}, risk.reason), el('div', {}, el('b', {}, 'What to do: '), risk.action)));
+    el('div', {}, sentence(risk.reason)), el('div', {}, el('b', {}, 'What to do: '), risk.action)));
 }
 
 function fields(list) {
@@ -96,8 +96,18 @@ function sideBySide(hunks) {
     }
     flush();
   }
-  return el('table', { class: 'sides mono' }, el('tbody', {}, ...rows));
+  const columns = [46, '', 46, ''].map((width) => el('col', width ? { style: `width:${width}px` } : {}));
+  return el('table', { class: 'sides mono' }, el('colgroup', {}, ...columns), el('tbody', {}, ...rows));
 }
+
+// Where the fields say it all, the lines are there for who wants them.
+function lines(item) {
+  if (!item.hunks || !item.hunks.length) return undefined;
+  if (!item.fields.length) return sideBySide(item.hunks);
+  return el('details', {}, el('summary', {}, 'lines'), el('div', { class: 'inside' }, sideBySide(item.hunks)));
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith('.') ? '' : '.');
 
 function change(item, open) {
   const why = [...item.why.spec, ...item.why.inputs];
@@ -109,7 +119,7 @@ function change(item, open) {
     if (details.children.length > 1) return;
     details.append(el('div', { class: 'inside' },
       el('div', { class: 'soft' }, `recipe ${item.origin.recipe || 'unknown'}`, item.origin.source ? `, ${item.origin.source}` : '', item.pattern ? '; values in <angle brackets> differ from node to node' : ''),
-      fields(item.fields), item.hunks && item.hunks.length ? sideBySide(item.hunks) : undefined));
+      fields(item.fields), lines(item)));
   };
   details.addEventListener('toggle', fill);
   if (open) fill();
@@ -210,8 +220,8 @@ function certificates() {
 const tabs = [
   data.diff && ['changes', 'Changes', changes],
   document.getElementById('topology').content.firstElementChild && ['overview', 'Topology', overview],
-  data.nodes && ['nodes', 'Nodes and files', nodes],
-  data.certificates && ['certificates', 'Certificates', certificates],
+  data.nodes && ['nodes', data.diff ? `Nodes and files of ${data.buildLabel}` : 'Nodes and files', nodes],
+  data.certificates && ['certificates', data.diff ? `Certificates of ${data.buildLabel}` : 'Certificates', certificates],
 ].filter(Boolean);
 
 function show(tab, keepFocus) {
