@@ -1,6 +1,6 @@
 //! Pictures and pages for people: what a cluster is made of, what was built, and what changed.
 //!
-//! In: a plan, what a build holds, a [`crate::diff::model::Diff`]. Out: text. Never reads a file and never sees a secret.
+//! In: a plan, what a build holds, a [`crate::diff::Diff`]. Out: text. Never reads a file and never sees a secret.
 
 mod build;
 mod certificates;
