@@ -91,6 +91,20 @@ fn all_kinds_of_sides_say_the_same() {
 }
 
 #[test]
+fn one_change_is_shown_once_although_the_lines_around_it_differ() {
+    let workspace = Workspace::example("ha");
+    workspace.kubi(["build"]).success();
+    replaced(&workspace, "vip: 192.168.24.10", "vip: 192.168.24.9");
+    let diff = json(&workspace, &[]);
+    let groups = diff["groups"].as_array().unwrap().iter();
+    let changes = groups.flat_map(|group| group["changes"].as_array().unwrap().iter().map(move |c| (group, c)));
+    // Each controller lists the others as peers, three lines above.
+    let found: Vec<_> = changes.filter(|(_, change)| change["path"] == "/etc/keepalived/keepalived.conf").collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0["nodes"]["text"], "kubi-controller-01..03");
+}
+
+#[test]
 fn revisions_are_compared_without_the_root_secret() {
     let workspace = Workspace::example("ha");
     git(&workspace, &["init", "-q", "-b", "main"]);

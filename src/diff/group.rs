@@ -1,7 +1,7 @@
 //! The same change on many nodes is one change; what differs per node is a pattern where it is one.
 
 use super::facts::{Facts, NodeFacts};
-use super::model::{Change, ChangeKind, FieldChange, Group, Nodes};
+use super::model::{Change, ChangeKind, FieldChange, Group, LineKind, Nodes};
 use super::names::ranges;
 use crate::spec::addressing::host;
 use std::collections::BTreeMap;
@@ -53,9 +53,10 @@ fn key(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> String {
     let change = if found.nodes.len() == 1 { pattern(found, before, after) } else { found.change.clone() };
     // What moved is looked up again for all nodes together.
     let Change { path, state, renamed_from, format, tags, fields, hunks, origin, why: _, pattern: _ } = change;
-    // Where there are fields, lines say the same with more noise.
-    let hunks = if fields.is_empty() { hunks } else { Vec::new() };
-    format!("{:?}", (path, state, renamed_from, format, tags, fields, hunks, origin))
+    // Where there are fields, lines say the same with more noise. Lines around a change may name other nodes.
+    let changed = hunks.iter().flat_map(|hunk| &hunk.lines).filter(|line| line.kind != LineKind::Same);
+    let lines: Vec<_> = changed.filter(|_| fields.is_empty()).map(|line| (line.kind, &line.text)).collect();
+    format!("{:?}", (path, state, renamed_from, format, tags, &fields, lines, origin))
 }
 
 /// The change with names for the values of its first node.
@@ -68,9 +69,9 @@ fn pattern(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> Chan
     }
     for hunk in &mut change.hunks {
         for line in &mut hunk.lines {
-            let text = replace(&line.text, &new);
+            let text = without_hashes(&replace(&replace(&line.text, &new), &old));
             if text != line.text {
-                line.text = replace(&text, &old);
+                line.text = text;
                 line.emphasis.clear();
             }
         }
