@@ -22,6 +22,7 @@ mod ui;
 mod vendor;
 mod verify;
 mod watchdog;
+mod why_changed;
 
 pub use failure::{Exit, Failure, Outcome};
 pub use ui::{OutputFormat, Ui};
@@ -78,7 +79,9 @@ pub enum Command {
     Schema(schema::SchemaArgs),
     /// Lists the files in a node's bundle, or prints one
     Show(show::ShowArgs),
-    /// Says which recipe, source and spec keys made a file
+    /// Says which inputs changed a node's bundle
+    WhyChanged(why_changed::WhyChangedArgs),
+    /// Says which recipe, template line and spec keys made a file, or what a spec key reaches
     Explain(explain::ExplainArgs),
     /// Draws the cluster's topology
     Graph(graph::GraphArgs),
@@ -107,6 +110,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Diff(args) => diff::run(args, &ui),
         Command::Schema(args) => schema::run(args, &ui),
         Command::Show(args) => show::run(args, &ui),
+        Command::WhyChanged(args) => why_changed::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),
         Command::Graph(args) => graph::run(args, &ui),
         Command::Report(args) => report::run(args, &ui),

@@ -28,3 +28,4 @@ pub use facts::Facts;
 pub use model::*;
 pub use names::ranges;
 pub use side::{NodeKey, Secret, Side, SideEntry, SideError};
+pub use why::reads;

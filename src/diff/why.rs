@@ -21,7 +21,7 @@ pub fn why(origin: &Origin, nodes: &[String], moved: &[Moved], inputs: &[FieldCh
 }
 
 /// Whether something that reads `key` depends on `moved`; `own` says whether that is of the node itself.
-fn reads(key: &str, moved: &str, own: bool) -> bool {
+pub fn reads(key: &str, moved: &str, own: bool) -> bool {
     if key == "spec.nodes" {
         // Other nodes' names, roles and addresses are seen by everybody, their labels and sizes are not.
         let rest = moved.strip_prefix("spec.nodes[]");

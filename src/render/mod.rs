@@ -5,6 +5,7 @@
 mod certificates;
 mod files;
 mod kubeconfig;
+pub mod lines;
 mod node;
 mod operator;
 mod origin;

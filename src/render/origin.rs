@@ -42,7 +42,8 @@ fn sorted(mut keys: Vec<String>) -> Vec<String> {
     keys
 }
 
-fn of_text(recipe: &Recipe, text: &str) -> Vec<String> {
+/// Spec keys behind the names in a template's text.
+pub fn of_text(recipe: &Recipe, text: &str) -> Vec<String> {
     names(text).into_iter().filter_map(|name| spec_key(recipe, name)).collect()
 }
 
