@@ -124,7 +124,8 @@ fn text(reach: &Reach) -> String {
     }
     let mut out = format!("{}\n", reach.key);
     for (nodes, files) in by_nodes {
-        out += &format!("\n{} ({} nodes)\n", ranges(nodes), nodes.len());
+        let count = if nodes.len() == 1 { String::new() } else { format!(" ({} nodes)", nodes.len()) };
+        out += &format!("\n{}{count}\n", ranges(nodes));
         let width = files.iter().map(|file| file.path.len()).max().unwrap_or(0);
         for file in files {
             out += &format!("  {:width$}  {}: {}\n", file.path, file.recipe, file.source);

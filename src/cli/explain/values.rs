@@ -123,8 +123,9 @@ fn value(key: &str, plan: &Plan<'_>, node: &NodePlan) -> Option<Value> {
             parts.iter().try_fold(whole, |value, key| value.get(key).cloned())
         }
     }
-    // Whole sections say nothing in one line.
+    // Whole sections, and lists of them, say nothing in one line.
     .filter(|value| !value.is_object() && !value.is_null())
+    .filter(|value| !value.as_array().is_some_and(|items| items.iter().any(Value::is_object)))
 }
 
 fn shown(value: &Value) -> String {
