@@ -171,7 +171,7 @@ impl Sides<'_> {
             pair.before.as_ref().and_then(|e| e.digest.as_ref()) != pair.after.as_ref().and_then(|e| e.digest.as_ref());
         let compared = if differ { self.contents(pair, node)? } else { Compared::default() };
         fields.extend(compared.fields);
-        let mut hunks = compared.hunks;
+        let hunks = compared.hunks;
         if self.options.stand_in_keys && pair.state() == State::Changed {
             fields.retain(|field| {
                 !matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived) || says_generation(field)
@@ -182,9 +182,6 @@ impl Sides<'_> {
             if fields.is_empty() && only_keys(compared.format, &hunks) {
                 return Ok(None);
             }
-        }
-        if compared.format == super::semantic::Format::X509 {
-            hunks.clear();
         }
         Ok(Some(Change {
             path: pair.path.clone(),

@@ -76,8 +76,17 @@ fn pattern(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> Chan
             }
         }
     }
-    change.pattern = change.fields != found.change.fields || change.hunks != found.change.hunks;
+    change.pattern = shows_pattern(&found.change, &change);
     change
+}
+
+/// Whether a reader sees names in the place of values.
+fn shows_pattern(literal: &Change, pattern: &Change) -> bool {
+    let told = |field: &&FieldChange| !matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived);
+    let fields = |change: &Change| -> Vec<FieldChange> { change.fields.iter().filter(told).cloned().collect() };
+    let paths = |change: &Change| -> Vec<String> { change.fields.iter().map(|field| field.path.clone()).collect() };
+    let lines = literal.fields.is_empty() && literal.hunks != pattern.hunks;
+    fields(literal) != fields(pattern) || paths(literal) != paths(pattern) || lines
 }
 
 fn pattern_of(field: &FieldChange, old: &Values, new: &Values) -> FieldChange {

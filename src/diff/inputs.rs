@@ -1,10 +1,10 @@
 //! Which inputs moved between two sides: spec keys, and everything else that a build depends on.
 
-use super::facts::{ClassFacts, Facts, prune};
+use super::facts::{Facts, prune};
 use super::model::FieldChange;
 use super::names::ranges;
 use super::semantic::document;
-use crate::spec::{Node, Value};
+use crate::spec::{From, Node, Value};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +22,10 @@ pub struct Moved {
 pub fn spec(before: &Facts, after: &Facts) -> Vec<Moved> {
     let plain =
         |change: FieldChange| Moved { key: change.path.clone(), nodes: of_role(&change.path, before, after), change };
-    let mut moved: Vec<Moved> =
-        document::compare(&json!({"spec": before.spec}), &json!({"spec": after.spec})).into_iter().map(plain).collect();
+    let mut moved: Vec<Moved> = document::compare_leaves(&json!({"spec": before.spec}), &json!({"spec": after.spec}))
+        .into_iter()
+        .map(plain)
+        .collect();
     let (old, new) = (by_name(before), by_name(after));
     let mut alike: BTreeMap<FieldChange, Vec<String>> = BTreeMap::new();
     let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
@@ -58,7 +60,7 @@ fn node(before: Option<&Node>, after: Option<&Node>) -> Vec<FieldChange> {
     match (before, after) {
         (Some(old), Some(new)) if old == new => Vec::new(),
         (Some(old), Some(new)) => {
-            let mut changes = document::compare(&pruned(old), &pruned(new));
+            let mut changes = document::compare_leaves(&pruned(old), &pruned(new));
             changes.iter_mut().for_each(|change| {
                 let dot = if change.path.starts_with('[') { "" } else { "." };
                 change.path = format!("{dot}{}", change.path);
@@ -111,25 +113,37 @@ fn maps(what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, 
 }
 
 /// Version and source of each component; of all classes where they differ.
-pub fn components(facts: &Facts) -> BTreeMap<String, String> {
+fn components(facts: &Facts) -> BTreeMap<String, String> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (name, component) in facts.classes.iter().flat_map(|class| &class.components) {
-        let from = match component.from {
-            crate::spec::From::Artifact => "artifact",
-            crate::spec::From::Package => "package",
-        };
-        found.entry(name.clone()).or_default().insert(format!("{} ({from})", component.version));
+    for class in &facts.classes {
+        for (name, component) in &class.components {
+            let artifact = class.artifacts.iter().find(|artifact| artifact.name == *name);
+            let from = match (component.from, artifact.and_then(|artifact| artifact.digest.as_ref())) {
+                (From::Artifact, Some(digest)) => format!("artifact {}", short(digest.as_str())),
+                (From::Artifact, None) => "artifact".to_owned(),
+                (From::Package, _) => "package".to_owned(),
+            };
+            found.entry(name.clone()).or_default().insert(format!("{} ({from})", component.version));
+        }
     }
-    found.into_iter().map(|(name, versions)| (name, versions.into_iter().collect::<Vec<_>>().join(", "))).collect()
+    joined(found)
 }
 
+/// Artifacts that are not named like the component that they belong to.
 fn artifacts(facts: &Facts) -> BTreeMap<String, String> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for artifact in facts.classes.iter().flat_map(|class: &ClassFacts| &class.artifacts) {
-        let digest = artifact.digest.as_ref().map(|digest| format!(" {}", short(digest.as_str()))).unwrap_or_default();
-        let name = format!("{} {}", artifact.name, artifact.platform.name());
-        found.entry(name).or_default().insert(format!("{}{digest}", artifact.version));
+    for class in &facts.classes {
+        for artifact in class.artifacts.iter().filter(|artifact| !class.components.contains_key(&artifact.name)) {
+            let digest =
+                artifact.digest.as_ref().map(|digest| format!(" {}", short(digest.as_str()))).unwrap_or_default();
+            let name = format!("{} {}", artifact.name, artifact.platform.name());
+            found.entry(name).or_default().insert(format!("{}{digest}", artifact.version));
+        }
     }
+    joined(found)
+}
+
+fn joined(found: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, String> {
     found.into_iter().map(|(name, versions)| (name, versions.into_iter().collect::<Vec<_>>().join(", "))).collect()
 }
 

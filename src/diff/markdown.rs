@@ -2,8 +2,8 @@
 
 use super::model::{Change, Diff, FieldChange, Group, Hunk, LineKind, Risk};
 use super::phrases::{
-    field_sign, field_value, headline, needs_lines, node_counts, plain, remark, removed, risk_counts, sign, steps,
-    telling, why,
+    field_sign, field_value, headline, needs_lines, node_counts, place, plain, remark, removed, risk_counts, sign,
+    steps, telling, why,
 };
 
 /// GitHub and Gitea take comments of 65,536 characters.
@@ -55,9 +55,9 @@ fn head(diff: &Diff) -> String {
 }
 
 fn risk(risk: &Risk) -> String {
-    let place: Vec<String> = [Some(risk.nodes.text.as_str()), risk.path.as_deref()]
+    let path = place(risk);
+    let place: Vec<String> = [risk.nodes.text.as_str(), &path]
         .into_iter()
-        .flatten()
         .filter(|text| !text.is_empty())
         .map(|text| code(&cut(text)))
         .collect();

@@ -300,6 +300,9 @@ pub struct Risk {
     pub nodes: Nodes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Other files in which the same was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_paths: Vec<String>,
     /// What was found.
     pub finding: String,
     /// Why that is a risk.

@@ -1,6 +1,6 @@
 //! Words that all formats for people share.
 
-use super::model::{Change, ChangeKind, Diff, Effect, FieldChange, NodeDiff, State};
+use super::model::{Change, ChangeKind, Diff, Effect, FieldChange, NodeDiff, Risk, State};
 use super::names::ranges;
 
 /// `lab: build 3 → cluster.yaml`.
@@ -63,7 +63,7 @@ pub fn field_value(field: &FieldChange) -> String {
         ChangeKind::Rotated if pair.is_empty() => "rotated".to_owned(),
         ChangeKind::Rotated if before == after => "rotated".to_owned(),
         ChangeKind::Rotated => format!("rotated, {pair}"),
-        ChangeKind::Reordered => format!("order only, {pair}"),
+        ChangeKind::Reordered => format!("order, {pair}"),
         ChangeKind::Derived => format!("follows, {pair}"),
         _ => pair,
     }
@@ -111,6 +111,15 @@ pub fn why(change: &Change) -> Option<String> {
         (true, source) => source,
         (false, None) => Some(moved.join(", ")),
         (false, Some(source)) => Some(format!("{} ({source})", moved.join(", "))),
+    }
+}
+
+/// The files that a risk shows in.
+pub fn place(risk: &Risk) -> String {
+    let path = risk.path.clone().unwrap_or_default();
+    match risk.more_paths.len() {
+        0 => path,
+        more => format!("{path} and {more} more"),
     }
 }
 

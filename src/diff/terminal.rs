@@ -2,8 +2,8 @@
 
 use super::model::{Change, ChangeKind, Diff, FieldChange, Group, Hunk, Line, LineKind, Risk, Severity, State};
 use super::phrases::{
-    effects, field_sign, field_value, headline, needs_lines, node_counts, plain, remark, removed, risk_counts, sign,
-    steps, telling, why,
+    effects, field_sign, field_value, headline, needs_lines, node_counts, place, plain, remark, removed, risk_counts,
+    sign, steps, telling, why,
 };
 
 /// How to show it.
@@ -96,9 +96,9 @@ impl Out {
             Severity::Low => CYAN,
         };
         let severity = self.paint(&format!("{:6}", risk.severity.name()), sgr);
-        let path = risk.path.as_deref().unwrap_or_default();
-        let place =
-            [risk.nodes.text.as_str(), path].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+        let files = place(risk);
+        let places = [risk.nodes.text.as_str(), &files].into_iter().filter(|text| !text.is_empty());
+        let place = places.collect::<Vec<_>>().join(" ");
         let place = cut(&plain(&place), self.style.width.saturating_sub(12 + risk.id.len()));
         let gap = if place.is_empty() { "" } else { "  " };
         self.text += &format!("  {severity}  {}{gap}{place}\n", self.paint(&risk.id, BOLD));

@@ -8,7 +8,7 @@ use crate::tree::Origin;
 pub fn why(origin: &Origin, nodes: &[String], moved: &[Moved], inputs: &[FieldChange]) -> Why {
     let concerns = |moved: &&Moved| {
         let own = moved.nodes.is_empty() || moved.nodes.iter().any(|name| nodes.contains(name));
-        origin.spec.iter().any(|key| reads(key, &moved.key, own))
+        is_of_this_key(origin, &moved.key) && origin.spec.iter().any(|key| reads(key, &moved.key, own))
     };
     let spec = moved.iter().filter(concerns).map(|moved| moved.change.path.clone()).collect();
     let recipes: Vec<String> = origin.recipe.split(", ").map(|id| format!("recipe {id}")).collect();
@@ -18,6 +18,14 @@ pub fn why(origin: &Origin, nodes: &[String], moved: &[Moved], inputs: &[FieldCh
     let sealed = |path: &str| path.starts_with("sealed file ") && origin.spec.iter().any(|key| key == "spec.pki");
     let found = inputs.iter().map(|input| &input.path).filter(|path| names(path) || sealed(path));
     Why { spec, inputs: found.cloned().collect() }
+}
+
+/// A generation moves the one key that it names, and an authority's all certificates below it.
+fn is_of_this_key(origin: &Origin, moved: &str) -> bool {
+    let Some(name) = moved.strip_prefix("spec.pki.generations") else { return true };
+    let name = name.trim_matches(['.', '[', ']', '"']);
+    let declared = origin.source.split_once('#').and_then(|(_, key)| key.split_once('.')).map_or("", |(_, name)| name);
+    name.starts_with("ca/") || name == declared || name.split('/').next() == Some(declared)
 }
 
 /// Whether something that reads `key` depends on `moved`; `own` says whether that is of the node itself.
@@ -57,6 +65,20 @@ fn unlayered(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_generation_is_of_one_key() {
+        let origin =
+            |source: &str| Origin { source: source.into(), spec: vec!["spec.pki".into()], ..Origin::default() };
+        let check = |source: &str, moved: &str, expected: bool| {
+            assert_eq!(is_of_this_key(&origin(source), moved), expected, "{source} {moved}");
+        };
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-server", true);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-server/c1", true);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.ca/etcd", true);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-peer", false);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.epoch", true);
+    }
 
     #[test]
     fn origins_are_matched_with_what_moved() {

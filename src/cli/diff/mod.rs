@@ -42,7 +42,7 @@ pub struct DiffArgs {
     /// Shows changed lines also where fields say all
     #[arg(long)]
     pub lines: bool,
-    /// The day by which expiry is judged; today when not given
+    /// The day by which expiry is judged; that of SOURCE_DATE_EPOCH, or today, when not given
     #[arg(long, value_name = "DATE", value_parser = parse_date)]
     pub today: Option<Date>,
     /// Longest markdown, in bytes
@@ -115,9 +115,10 @@ fn refuses(fail_on: Option<FailOn>, diff: &Diff) -> bool {
 
 /// Midnight of the day, so that two runs of one day say the same.
 fn now(today: Option<Date>) -> i64 {
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
     let clock = || {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Date::from_unix_seconds(since.as_secs() as i64)
+        Date::from_unix_seconds(given.unwrap_or(since.as_secs() as i64))
     };
     today.unwrap_or_else(clock).unix_seconds()
 }

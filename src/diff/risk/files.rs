@@ -74,7 +74,7 @@ pub fn encryption_removed(evidence: &Evidence<'_>) -> Vec<Finding> {
 pub fn encryption_reordered(evidence: &Evidence<'_>) -> Vec<Finding> {
     evidence.find(|change, field| {
         let order = field.kind == ChangeKind::Reordered && field.path.contains("providers");
-        (is_encryption(change) && order).then(|| format!("the order was {}", from_to(field)))
+        (is_encryption(change) && order).then(|| format!("the order changes {}", from_to(field)))
     })
 }
 

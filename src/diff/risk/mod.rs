@@ -14,41 +14,40 @@ use super::facts::Facts;
 use super::group::nodes;
 use super::model::{Diff, Risk};
 use evidence::{Evidence, Finding};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every risk in a diff, the most severe first. `now` is in seconds since 1970; without it expiry is not judged.
 pub fn judge(diff: &Diff, before: Option<&Facts>, after: Option<&Facts>, now: Option<i64>) -> Vec<Risk> {
     let evidence = Evidence { diff, before, after, now };
     let mut risks = Vec::new();
     for row in &TABLE {
-        risks.extend(joined(row.matcher.find(&evidence)).into_iter().map(|finding| risk(row, finding)));
+        let found = joined(row.matcher.find(&evidence)).into_iter();
+        risks.extend(found.map(|(text, (names, paths))| risk(row, text, names, paths)));
     }
     risks.sort();
     risks
 }
 
-/// The same finding on many nodes is one.
-fn joined(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut alike: BTreeMap<(Option<String>, String), Vec<String>> = BTreeMap::new();
+/// The same finding on many nodes and in many files is one.
+fn joined(findings: Vec<Finding>) -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let mut alike: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
     for Finding { nodes, path, text } in findings {
-        let known = alike.entry((path, text)).or_default();
-        known.extend(nodes);
+        let (names, paths) = alike.entry(text).or_default();
+        names.extend(nodes);
+        paths.extend(path);
     }
-    let one = |((path, text), mut nodes): (_, Vec<String>)| {
-        nodes.sort();
-        nodes.dedup();
-        Finding { nodes, path, text }
-    };
-    alike.into_iter().map(one).collect()
+    alike
 }
 
-fn risk(row: &Row, finding: Finding) -> Risk {
+fn risk(row: &Row, finding: String, names: BTreeSet<String>, paths: BTreeSet<String>) -> Risk {
+    let mut paths = paths.into_iter();
     Risk {
         severity: row.severity,
         id: row.id.to_owned(),
-        nodes: nodes(finding.nodes),
-        path: finding.path,
-        finding: finding.text,
+        nodes: nodes(names.into_iter().collect()),
+        path: paths.next(),
+        more_paths: paths.collect(),
+        finding,
         reason: row.reason.to_owned(),
         action: row.action.to_owned(),
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// Keys that name an item of a list; the first one that all items of both lists have is taken.
 const IDENTITIES: [&str; 11] =
     ["name", "key", "id", "path", "type", "dst", "subnet", "host", "level", "mountPath", "apiGroups"];
-/// Added and removed values up to this length are shown in one piece.
+/// A line of a terminal has room for this.
 const COMPACT: usize = 100;
 
 pub fn compare_json(before: &str, after: &str) -> Option<Vec<FieldChange>> {
@@ -18,14 +18,35 @@ pub fn compare_json(before: &str, after: &str) -> Option<Vec<FieldChange>> {
     Some(compare(&parse(before)?, &parse(after)?))
 }
 
-/// Differences between two trees.
-pub fn compare(before: &Value, after: &Value) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    values("", before, after, &mut changes);
-    changes
+/// Changes while they are found.
+#[derive(Debug)]
+pub struct Changes {
+    pub list: Vec<FieldChange>,
+    /// Added and removed values up to this length are shown in one piece, longer ones leaf by leaf.
+    compact: usize,
 }
 
-pub fn values(path: &str, before: &Value, after: &Value, out: &mut Vec<FieldChange>) {
+impl Default for Changes {
+    fn default() -> Self {
+        Self { list: Vec::new(), compact: COMPACT }
+    }
+}
+
+/// Differences between two trees.
+pub fn compare(before: &Value, after: &Value) -> Vec<FieldChange> {
+    let mut changes = Changes::default();
+    values("", before, after, &mut changes);
+    changes.list
+}
+
+/// As [`compare`], but objects that only one side has come key by key.
+pub fn compare_leaves(before: &Value, after: &Value) -> Vec<FieldChange> {
+    let mut changes = Changes { compact: 2, ..Changes::default() };
+    values("", before, after, &mut changes);
+    changes.list
+}
+
+pub fn values(path: &str, before: &Value, after: &Value, out: &mut Changes) {
     match (before, after) {
         _ if before == after => {}
         (Value::Object(old), Value::Object(new)) => objects(path, old, new, out),
@@ -35,12 +56,12 @@ pub fn values(path: &str, before: &Value, after: &Value, out: &mut Vec<FieldChan
             let (old, new) = (shown(before), shown(after));
             // `"1"` and `1` look alike, but are not.
             let (old, new) = if old == new { (before.to_string(), after.to_string()) } else { (old, new) };
-            out.push(FieldChange::changed(path, old, new));
+            out.list.push(FieldChange::changed(path, old, new));
         }
     }
 }
 
-fn objects(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, out: &mut Vec<FieldChange>) {
+fn objects(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, out: &mut Changes) {
     for (key, old) in before {
         match after.get(key) {
             Some(new) => values(&below(path, key), old, new, out),
@@ -52,11 +73,15 @@ fn objects(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, 
     }
 }
 
-fn lists(path: &str, before: &[Value], after: &[Value], out: &mut Vec<FieldChange>) {
+fn lists(path: &str, before: &[Value], after: &[Value], out: &mut Changes) {
     let scalar = |value: &Value| !value.is_object() && !value.is_array();
     if before.iter().chain(after).all(scalar) {
         let text = |values: &[Value]| -> Vec<String> { values.iter().map(shown).collect() };
-        out.extend(list::compare(path, &text(before), &text(after)));
+        let (before, after) = (text(before), text(after));
+        let changes = list::compare(path, &before, &after);
+        let told = changes.iter().any(|change| matches!(change.kind, ChangeKind::Reordered | ChangeKind::Changed));
+        out.list.extend(changes);
+        out.list.extend(order(path, &before, &after).filter(|_| !told));
         return;
     }
     match identities(before, after) {
@@ -78,7 +103,7 @@ fn lists(path: &str, before: &[Value], after: &[Value], out: &mut Vec<FieldChang
 }
 
 /// Lists whose items have names: by name, and then their order.
-fn named(path: &str, before: (&[Value], &[String]), after: (&[Value], &[String]), out: &mut Vec<FieldChange>) {
+fn named(path: &str, before: (&[Value], &[String]), after: (&[Value], &[String]), out: &mut Changes) {
     for (old, name) in before.0.iter().zip(before.1) {
         let path = format!("{path}[{name}]");
         match after.1.iter().position(|other| other == name).and_then(|at| after.0.get(at)) {
@@ -89,13 +114,19 @@ fn named(path: &str, before: (&[Value], &[String]), after: (&[Value], &[String])
     for (new, name) in after.0.iter().zip(after.1).filter(|(_, name)| !before.1.contains(name)) {
         one_sided(&format!("{path}[{name}]"), new, ChangeKind::Added, out);
     }
+    out.list.extend(order(path, before.1, after.1));
+}
+
+/// Another order of what both lists have, or something new before it: in many lists the first one wins.
+fn order(path: &str, before: &[String], after: &[String]) -> Option<FieldChange> {
     let kept = |list: &[String], other: &[String]| -> Vec<String> {
         list.iter().filter(|name| other.contains(name)).cloned().collect()
     };
-    let (stayed, stays) = (kept(before.1, after.1), kept(after.1, before.1));
-    if stayed != stays {
-        out.push(FieldChange::of(ChangeKind::Reordered, path, stayed.join(", "), stays.join(", ")));
-    }
+    let (stayed, stays) = (kept(before, after), kept(after, before));
+    let ahead = |list: &[String]| list.iter().position(|name| stayed.contains(name)).unwrap_or(0);
+    let inserted = ahead(after) > ahead(before);
+    (stayed != stays || inserted)
+        .then(|| FieldChange::of(ChangeKind::Reordered, path, before.join(", "), after.join(", ")))
 }
 
 /// A name for every item of both lists, where some key gives each item of a list another one.
@@ -134,18 +165,18 @@ fn only_key(item: &Value) -> Option<String> {
     (object.len() == 1).then(|| object.keys().next().cloned())?
 }
 
-fn strings(path: &str, before: &str, after: &str, out: &mut Vec<FieldChange>) {
+fn strings(path: &str, before: &str, after: &str, out: &mut Changes) {
     if let Some(changes) = certificates(path, before, after) {
-        out.extend(changes);
+        out.list.extend(changes);
     } else if before.contains('\n') || after.contains('\n') {
         let lines = |text: &str| -> Vec<String> { text.lines().map(|line| line.trim_end().to_owned()).collect() };
         let changes = list::compare(path, &lines(before), &lines(after));
         match changes.is_empty() {
-            true => out.push(FieldChange::changed(path, format!("{before:?}"), format!("{after:?}"))),
-            false => out.extend(changes),
+            true => out.list.push(FieldChange::changed(path, format!("{before:?}"), format!("{after:?}"))),
+            false => out.list.extend(changes),
         }
     } else {
-        out.push(FieldChange::changed(path, before, after));
+        out.list.push(FieldChange::changed(path, before, after));
     }
 }
 
@@ -164,23 +195,23 @@ fn certificates(path: &str, before: &str, after: &str) -> Option<Vec<FieldChange
 }
 
 /// A value that only one side has: in one piece where it is short, else leaf by leaf.
-fn one_sided(path: &str, value: &Value, kind: ChangeKind, out: &mut Vec<FieldChange>) {
+fn one_sided(path: &str, value: &Value, kind: ChangeKind, out: &mut Changes) {
     let text = shown(value);
     let leaf = |text: String| match kind {
         ChangeKind::Removed => FieldChange::removed(path, text),
         _ => FieldChange::added(path, text),
     };
     match value {
-        Value::Object(object) if text.len() > COMPACT => {
+        Value::Object(object) if text.len() > out.compact => {
             object.iter().for_each(|(key, value)| one_sided(&below(path, key), value, kind, out));
         }
-        Value::Array(items) if text.len() > COMPACT => {
+        Value::Array(items) if text.len() > out.compact.max(COMPACT) => {
             items
                 .iter()
                 .enumerate()
                 .for_each(|(index, value)| one_sided(&format!("{path}[{index}]"), value, kind, out));
         }
-        _ => out.push(leaf(text)),
+        _ => out.list.push(leaf(text)),
     }
 }
 

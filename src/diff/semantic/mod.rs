@@ -43,7 +43,9 @@ pub fn compare(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Compa
     if format == Format::X509
         && let Some((tags, fields)) = x509::compare(before_text, after_text)
     {
-        return Compared { format, tags, fields, hunks: Vec::new() };
+        // Text around the certificates, or their encoding.
+        let hunks = if fields.is_empty() { text::hunks(before_text, after_text) } else { Vec::new() };
+        return Compared { format, tags, fields, hunks };
     }
     let hunks = text::hunks(before_text, after_text);
     // All of a new or lost file is in its lines.

@@ -55,6 +55,8 @@ fn list_items_are_matched_by_what_names_them() {
     let expected = ["- a[x]: {\"name\":\"x\",\"v\":1}", "Changed a[y].v: 1 -> 2", "+ a[z]: {\"name\":\"z\",\"v\":0}"];
     check("/x.yaml", before, after, Format::Yaml, &expected);
     let providers = |order: [&str; 2]| format!("providers: [{{{}: {{}}}}, {{{}: {{}}}}]\n", order[0], order[1]);
+    let expected = ["+ p[b]: {\"b\":1}", "Reordered p: a -> b, a"];
+    check("/x.yaml", "p: [{a: 1}]\n", "p: [{b: 1}, {a: 1}]\n", Format::Yaml, &expected);
     let expected = ["Reordered providers: secretbox, identity -> identity, secretbox"];
     check(
         "/x.yaml",
@@ -74,7 +76,7 @@ fn manifests_are_compared_object_by_object() {
     let after = format!("{}---\n{}", object("b", 2), object("a", 1));
     let expected = [
         "Changed ConfigMap n/b: data.k: 1 -> 2",
-        "Reordered : ConfigMap n/a, ConfigMap n/b -> ConfigMap n/b, ConfigMap n/a",
+        "Reordered objects: ConfigMap n/a, ConfigMap n/b -> ConfigMap n/b, ConfigMap n/a",
     ];
     check("/x.yaml", &before, &after, Format::Manifest, &expected);
 }

@@ -114,7 +114,7 @@ fn certificate(der: &[u8]) -> Option<Block> {
         plain("notAfter", time(&parsed.validity().not_after)),
         plain("keyAlgorithm", algorithm(key.parsed().ok())),
         ("publicKey".to_owned(), vec![fingerprint(key.raw)], ChangeKind::Rotated),
-        plain("signatureAlgorithm", parsed.signature_algorithm.algorithm.to_id_string()),
+        plain("signatureAlgorithm", signature_algorithm(&parsed.signature_algorithm.algorithm.to_id_string())),
     ];
     fields.extend(parsed.extensions().iter().map(extension));
     fields.push(follows("serialNumber", parsed.raw_serial_as_string()));
@@ -192,6 +192,19 @@ fn algorithm(key: Option<PublicKey<'_>>) -> String {
         Some(PublicKey::EC(key)) => format!("ECDSA {}", key.key_size()),
         _ => "another algorithm".to_owned(),
     }
+}
+
+/// The name of an algorithm that kubi or other authorities use (RFC 4055, RFC 5758), else its number.
+fn signature_algorithm(oid: &str) -> String {
+    let known = [
+        ("1.2.840.10045.4.3.2", "ecdsa-with-SHA256"),
+        ("1.2.840.10045.4.3.3", "ecdsa-with-SHA384"),
+        ("1.2.840.113549.1.1.5", "sha1WithRSAEncryption"),
+        ("1.2.840.113549.1.1.11", "sha256WithRSAEncryption"),
+        ("1.2.840.113549.1.1.12", "sha384WithRSAEncryption"),
+        ("1.2.840.113549.1.1.13", "sha512WithRSAEncryption"),
+    ];
+    known.iter().find(|(number, _)| *number == oid).map_or(oid, |(_, name)| name).to_owned()
 }
 
 /// `2026-11-01T00:00:00Z`.

@@ -11,9 +11,7 @@ pub fn compare(before: &str, after: &str) -> Option<Vec<FieldChange>> {
     Some(match (before.as_slice(), after.as_slice()) {
         ([old], [new]) if !(objects(&before) && objects(&after)) => document::compare(old, new),
         _ => {
-            let mut changes = Vec::new();
-            let list = |documents: Vec<Value>| Value::Array(documents);
-            document::values("", &list(before), &list(after), &mut changes);
+            let mut changes = document::compare(&Value::Array(before), &Value::Array(after));
             changes.iter_mut().for_each(|change| change.path = object_path(&change.path));
             changes
         }
@@ -25,6 +23,7 @@ fn object_path(path: &str) -> String {
     match path.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((object, "")) => object.to_owned(),
         Some((object, rest)) => format!("{object}: {}", rest.trim_start_matches('.')),
+        None if path.is_empty() => "objects".to_owned(),
         None => path.to_owned(),
     }
 }
