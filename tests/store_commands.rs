@@ -244,6 +244,27 @@ fn gc_keeps_the_last_builds_of_every_cluster_and_nothing_else() {
 }
 
 #[test]
+fn gc_and_verify_know_what_was_deployed() {
+    let out = tempfile::tempdir().unwrap();
+    build(out.path(), "dev", 2).unwrap();
+    let deployed = out.path().join("dev/deployed");
+    std::fs::create_dir_all(deployed.join("1/deploy")).unwrap();
+    std::fs::copy(out.path().join("dev/build.json"), deployed.join("1/build.json")).unwrap();
+    std::fs::write(deployed.join(".lock"), "").unwrap();
+    let images = list(&out.path().join("dev/images"));
+    for version in [4, 6] {
+        build(out.path(), "dev", version).unwrap();
+    }
+    assert_eq!(kubi(out.path(), &["gc", "--keep", "1"]).0, 0);
+    let kept = list(&out.path().join("dev/images"));
+    assert!(images.iter().all(|image| kept.contains(image)), "{kept:?}");
+    assert_eq!(problems(out.path()), BTreeSet::new());
+    // An image that only a deployed build needs is checked as well.
+    std::fs::remove_file(out.path().join("dev/images").join(&images[0])).unwrap();
+    assert_eq!(problems(out.path()).len(), 1);
+}
+
+#[test]
 fn gc_forgets_removed_clusters_and_spares_what_others_have_added() {
     let out = tempfile::tempdir().unwrap();
     build(out.path(), "dev", 2).unwrap();

@@ -20,4 +20,5 @@ pub mod observed;
 pub mod plan;
 pub mod render;
 pub mod services;
+pub mod status;
 pub mod upload;

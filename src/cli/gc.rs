@@ -10,8 +10,7 @@ Examples:
   kubi gc --dry-run          what would be removed
   kubi gc --keep 1           keeps the newest build of each cluster alone
 
-Images that running nodes use belong to the newest build or to one that was deployed before: keep enough builds to
-roll back to.";
+Images of builds that kubi-deploy can roll back to are kept too.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

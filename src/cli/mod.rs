@@ -6,6 +6,7 @@ mod base;
 mod build;
 mod check;
 mod completion;
+mod deploy;
 mod diff;
 mod explain;
 mod failure;
@@ -75,6 +76,9 @@ pub enum Command {
     Build(build::BuildArgs),
     /// Shows what a change does to every node, and its risks
     Diff(diff::DiffArgs),
+    /// Runs kubi-deploy: plan, apply, status, rollback, destroy, console, kubeconfig
+    #[command(disable_help_flag = true)]
+    Deploy(deploy::DeployArgs),
     /// Prints the JSON schema of a cluster spec, for editors
     Schema(schema::SchemaArgs),
     /// Lists the files in a node's bundle, or prints one
@@ -108,6 +112,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Base(args) => base::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
         Command::Diff(args) => diff::run(args, &ui),
+        Command::Deploy(args) => deploy::run(args, &ui),
         Command::Schema(args) => schema::run(args, &ui),
         Command::Show(args) => show::run(args, &ui),
         Command::WhyChanged(args) => why_changed::run(args, &ui),

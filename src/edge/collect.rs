@@ -1,4 +1,5 @@
-//! Garbage collection: removes what no kept build needs. Never touches nodes, deploy files or the newest records.
+//! Garbage collection: removes what no kept build needs. Never touches nodes, deploy files, what kubi-deploy has noted, or
+//! the newest records.
 
 use super::commit::{self, LOCK};
 use super::files::{self, failed};
@@ -38,6 +39,11 @@ pub fn collect(root: &Path, keep: usize, dry_run: bool, waiting: &mut dyn FnMut(
             for node in record.nodes.values() {
                 needed.add_manifest(&output.manifest(&node.bundle)?);
             }
+        }
+    }
+    for cluster in &clusters {
+        for record in output.deployed(cluster)? {
+            needed.add_images(cluster, &record);
         }
     }
     let index = keep_index(&output, &clusters, &mut needed)?;

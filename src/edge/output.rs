@@ -105,6 +105,16 @@ impl Output {
         self.read_record(&self.build_path(cluster, number))
     }
 
+    /// Records of the builds that kubi-deploy has deployed, and may go back to.
+    pub fn deployed(&self, cluster: &str) -> Result<Vec<BuildRecord>, OutputError> {
+        let folder = self.root.join(cluster).join("deployed");
+        let numbers: BTreeSet<u64> = files::names(&folder)?.iter().filter_map(|name| name.parse().ok()).collect();
+        // One without a record was interrupted while it was noted.
+        let records =
+            numbers.iter().map(|number| self.read_record(&folder.join(number.to_string()).join("build.json")));
+        records.filter_map(Result::transpose).collect()
+    }
+
     fn read_record(&self, path: &Path) -> Result<Option<BuildRecord>, OutputError> {
         let Some(bytes) = files::read_optional(path)? else { return Ok(None) };
         let record = BuildRecord::parse(&bytes);

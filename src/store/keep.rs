@@ -18,6 +18,11 @@ impl Needed {
     /// Adds what a build names: its manifests (follow them with [`Needed::add_manifest`]) and its images.
     pub fn add_build(&mut self, cluster: &str, record: &BuildRecord) {
         self.blobs.extend(record.nodes.values().map(|node| node.bundle.clone()));
+        self.add_images(cluster, record);
+    }
+
+    /// Adds a build's images alone: what it takes to deploy it again.
+    pub fn add_images(&mut self, cluster: &str, record: &BuildRecord) {
         let images = self.images.entry(cluster.to_owned()).or_default();
         images.extend(record.image_files().map(|(file, _)| file.to_owned()));
     }

@@ -9,6 +9,7 @@ mod failure;
 mod kubeconfig;
 mod plan;
 mod rollback;
+mod status;
 mod ui;
 
 pub use failure::{Exit, Failure, Outcome};
@@ -53,6 +54,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Makes what runs the same as what was built
     Apply(apply::ApplyArgs),
+    /// Shows what runs against what was built, and how it is
+    Status(status::StatusArgs),
     /// Goes back to a build that was deployed before
     Rollback(rollback::RollbackArgs),
     /// Removes the cluster's domains, networks and throw-away volumes
@@ -69,6 +72,7 @@ pub fn run(cli: &Cli) -> Exit {
     let outcome = match &cli.command {
         Command::Plan(args) => plan::run(cli, args, &ui),
         Command::Apply(args) => apply::run(cli, args, &ui),
+        Command::Status(args) => status::run(cli, args, &ui),
         Command::Rollback(args) => rollback::run(cli, args, &ui),
         Command::Destroy(args) => destroy::run(cli, args, &ui),
         Command::Console(args) => console::run(cli, args, &ui),

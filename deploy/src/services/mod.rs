@@ -4,6 +4,7 @@
 
 mod credentials;
 mod etcd;
+mod expiry;
 mod http;
 mod kubernetes;
 mod merge;
@@ -11,6 +12,7 @@ mod remote;
 
 pub use credentials::{Credentials, CredentialsError, KubeConfig};
 pub use etcd::{MemberInfo, MemberStatus};
+pub use expiry::{certificate_expiries, peer_expiry};
 pub use http::Pem;
 pub use kubernetes::{NodeInfo, Pod};
 pub use merge::merge_kubeconfig;

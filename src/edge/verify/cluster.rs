@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What kubi makes in a cluster's folder.
-const FOLDERS: [&str; 6] = ["build.json", "builds", "deploy", "images", "nodes", "operator"];
+/// What kubi makes in a cluster's folder, and the one that kubi-deploy makes.
+const FOLDERS: [&str; 7] = ["build.json", "builds", "deploy", "deployed", "images", "nodes", "operator"];
 
 pub fn check(
     output: &Output,
@@ -74,6 +74,9 @@ fn check_records(
             Ok(None) => {}
             Err(error) => verification.find(output, &output.build_path(cluster, number), error),
         }
+    }
+    for older in output.deployed(cluster)? {
+        images.extend(owned(&older));
     }
     images.extend(owned(record));
     Ok(images)
