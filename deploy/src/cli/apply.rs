@@ -63,6 +63,7 @@ pub fn run(cli: &Cli, args: &ApplyArgs, ui: &Ui) -> Outcome {
 
 /// Plans, shows, asks, and does it.
 pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &Ui, remember: bool) -> Outcome {
+    choice.check(&session.build)?;
     let observed = session.observe();
     let plan = plan(&session.build, &observed, &choice.options());
     if ui.is_json() {

@@ -1,6 +1,7 @@
 //! `plan`: what apply would do, and why.
 
-use super::{Cli, Exit, Outcome, Ui};
+use super::{Cli, Exit, Failure, Outcome, Ui};
+use crate::build::Build;
 use crate::edge::Session;
 use crate::plan::{Options, plan};
 use crate::render::plan_text;
@@ -26,6 +27,12 @@ pub struct ChoiceArgs {
 }
 
 impl ChoiceArgs {
+    /// Fails when a node that was asked for is not in the build.
+    pub fn check(&self, build: &Build) -> Result<(), Failure> {
+        let unknown = self.only.iter().find(|name| build.deployment.node(name).is_none());
+        unknown.map_or(Ok(()), |name| Err(Failure::new(Exit::Blocked, format!("the build has no node {name:?}"))))
+    }
+
     pub fn options(&self) -> Options {
         Options {
             max_unavailable: usize::from(self.max_unavailable),
@@ -38,6 +45,7 @@ impl ChoiceArgs {
 pub fn run(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Outcome {
     let folder = cli.folder()?;
     let build = folder.build()?;
+    args.choice.check(&build)?;
     let session = Session::open(folder, build)?;
     let plan = plan(&session.build, &session.observe(), &args.choice.options());
     if ui.is_json() {

@@ -131,9 +131,11 @@ impl Hypervisor for Libvirt {
 
     fn undefine_domain(&self, name: &str) -> Result<(), HypervisorError> {
         let domain = self.connection.domain(name)?;
-        // Firmware variables, where there are any, are the domain's own and go with it.
-        let undefined = domain.undefine_flags(sys::VIR_DOMAIN_UNDEFINE_NVRAM);
-        self.connection.say(|| format!("undefining domain {name}"), undefined)
+        let doing = || format!("undefining domain {name}");
+        let xml = self.connection.say(doing, domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))?;
+        // Firmware variables are the domain's own and go with it. Not every driver knows of them.
+        let flags = if xml.contains("<nvram") { sys::VIR_DOMAIN_UNDEFINE_NVRAM } else { 0 };
+        self.connection.say(doing, domain.undefine_flags(flags))
     }
 
     fn is_running(&self, name: &str) -> Result<bool, HypervisorError> {

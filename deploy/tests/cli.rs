@@ -1,0 +1,118 @@
+//! The program itself: folders, exit codes, JSON. libvirt is nowhere here.
+
+mod common;
+
+use kubi_deploy::build::digest;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// `out/quorum` as `kubi build` wrote it, on a hypervisor that does not answer, and without credentials.
+fn out() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data"), folder.path());
+    change_deployment(folder.path(), |deployment| {
+        deployment["hypervisors"][0]["uri"] = "qemu+unix:///system?socket=/nowhere/libvirt-sock".into();
+        deployment.as_object_mut().unwrap().remove("operatorKubeconfig");
+        deployment.as_object_mut().unwrap().remove("operatorEtcd");
+    });
+    folder
+}
+
+fn change_deployment(out: &Path, change: impl FnOnce(&mut Value)) {
+    let (path, record) = (out.join("quorum/deploy/deploy.json"), out.join("quorum/build.json"));
+    let read = |path: &PathBuf| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
+    let mut deployment = read(&path);
+    change(&mut deployment);
+    let text = deployment.to_string();
+    std::fs::write(&path, &text).unwrap();
+    let mut build = read(&record);
+    build["files"]["deploy/deploy.json"] = digest(text.as_bytes()).into();
+    std::fs::write(record, build.to_string()).unwrap();
+}
+
+fn run(out: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubi-deploy"));
+    command.arg("--out").arg(out).args(arguments).env("HOME", out).env_remove("KUBECONFIG").output().unwrap()
+}
+
+#[track_caller]
+fn fails(output: &Output, code: i32, message: &str) {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn a_hypervisor_that_does_not_answer_is_named() {
+    let out = out();
+    let output = run(out.path(), &["plan"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.starts_with(
+            "problem: hypervisor local cannot be reached, so its nodes are left as they are: no libvirt answers"
+        ),
+        "{text}"
+    );
+    let output = run(out.path(), &["plan", "--output", "json"]);
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&plan["cluster"], &plan["problems"][0]["kind"]), (&"quorum".into(), &"unreachable".into()));
+    fails(&run(out.path(), &["apply", "--yes"]), 3, "done as far as hypervisors could be reached");
+    let status = run(out.path(), &["status", "--output", "json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status["hypervisors"][0]["error"].as_str().unwrap().contains("no libvirt answers"), "{status}");
+}
+
+#[test]
+fn only_whole_builds_are_used() {
+    let out = out();
+    fails(&run(&out.path().join("elsewhere"), &["plan"]), 1, "run `kubi build` first");
+    let xml = out.path().join("quorum/deploy/domains/etcd-1.xml");
+    std::fs::write(&xml, "<domain/>").unwrap();
+    fails(&run(out.path(), &["plan"]), 1, "is not the file of build");
+    change_deployment(out.path(), |deployment| deployment["nodes"][0]["surprise"] = true.into());
+    fails(&run(out.path(), &["plan"]), 1, "unknown field `surprise`");
+}
+
+#[test]
+fn nothing_is_done_unasked() {
+    let out = out();
+    fails(&run(out.path(), &["destroy"]), 4, "say --confirm quorum");
+    fails(&run(out.path(), &["destroy", "--confirm", "another"]), 4, "is not \"quorum\"");
+    fails(&run(out.path(), &["rollback", "7"]), 1, "build 7 was not deployed from here; no build was");
+    fails(&run(out.path(), &["console", "nobody"]), 1, "no node \"nobody\"");
+    fails(&run(out.path(), &["apply", "--only", "nobody"]), 1, "no node \"nobody\"");
+    fails(&run(out.path(), &["plan", "--max-unavailable", "0"]), 64, "0 is not in");
+    assert_eq!(run(out.path(), &["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_kubeconfig_is_printed_and_merged() {
+    let out = out();
+    let own = "clusters: [{name: quorum}]\nusers: []\ncontexts: []\ncurrent-context: c\n";
+    std::fs::create_dir_all(out.path().join("quorum/operator")).unwrap();
+    std::fs::write(out.path().join("quorum/operator/admin.kubeconfig"), own).unwrap();
+    fails(&run(out.path(), &["kubeconfig"]), 1, "no operator's kubeconfig");
+    change_deployment(out.path(), |deployment| {
+        deployment["operatorKubeconfig"] = "../operator/admin.kubeconfig".into()
+    });
+    assert_eq!(run(out.path(), &["kubeconfig"]).stdout, own.as_bytes());
+    assert_eq!(run(out.path(), &["kubeconfig", "--merge"]).status.code(), Some(0));
+    let merged = std::fs::read(out.path().join(".kube/config")).unwrap();
+    let merged: Value = serde_json::from_slice(&merged).unwrap();
+    assert_eq!((&merged["clusters"][0]["name"], &merged["current-context"]), (&"quorum".into(), &"c".into()));
+}
