@@ -21,9 +21,11 @@ fn install(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// One test: a program that was just written cannot be started while another thread forks.
 #[test]
-fn arguments_and_exit_code_pass_through() {
+fn everything_passes_through_where_the_program_is_there() {
     let folder = tempfile::tempdir().unwrap();
+    without_the_program_it_says_how_to_get_it(folder.path());
     let on_path = folder.path().join("programs/kubi-deploy");
     install(&on_path);
     let said = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
@@ -40,10 +42,8 @@ fn arguments_and_exit_code_pass_through() {
     assert_eq!(said(&kubi(folder.path(), &["deploy", "-V"])), format!("{} -V\n", beside.display()));
 }
 
-#[test]
-fn without_the_program_it_says_how_to_get_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = kubi(folder.path(), &["deploy", "plan"]);
+fn without_the_program_it_says_how_to_get_it(folder: &Path) {
+    let output = kubi(folder, &["deploy", "plan"]);
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{message}");
     assert!(message.contains("kubi-deploy could not be started") && message.contains("make deploy"), "{message}");

@@ -225,8 +225,14 @@ fn pods_that_nothing_would_make_again_are_not_lost_by_accident() {
 fn a_removed_node_is_forgotten_everywhere() {
     let cluster = ha();
     let fake = running(&cluster);
+    fake.state.lock().unwrap().pods = vec![pod("web", "c-3", Some("ReplicaSet"))];
     fake.apply(&cluster.without("c-3").build()).unwrap();
-    assert!(fake.log().iter().any(|line| line == "etcd: remove c-3"));
+    let log = fake.log();
+    let position =
+        |what: &str| log.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {log:?}"));
+    assert!(position("evict web") < position("etcd: remove c-3"));
+    assert!(position("etcd: remove c-3") < position("shut down domain dev-c-3"));
+    assert_eq!(fake.state.lock().unwrap().deleted_nodes, ["c-3"]);
     let state = fake.machines["one"].snapshot();
     assert!(!state.domains.iter().any(|domain| domain.name == "dev-c-3"));
     let volumes = state.pool.unwrap().volumes;

@@ -7,24 +7,32 @@ use std::time::Duration;
 
 const POLL: Duration = Duration::from_secs(2);
 
-/// Cordons the node and evicts its pods through the API, which respects disruption budgets.
+/// Cordons a node that will be replaced and evicts its pods through the API, which respects disruption budgets.
 pub fn drain(world: &World<'_>, node: &Node) -> Result<(), ApplyError> {
-    let Some(name) = node.kubernetes_node().filter(|_| !world.limits.no_drain) else { return Ok(()) };
-    match has_alternative(world, name) {
-        Ok(true) => {}
-        Ok(false) => return Ok(()),
-        // A controller may be what keeps the API from answering.
-        Err(_) if node.has(Role::Controller) => return Ok(()),
-        Err(source) => return Err(ApplyError::CannotDrain { node: node.name.clone(), source }),
-    }
-    let failed = |source| ApplyError::CannotDrain { node: node.name.clone(), source };
-    world.say(&node.name, "moving its pods away");
-    world.services.cordon(name).map_err(failed)?;
-    let drained = refuse_bare_pods(world, node, name).and_then(|()| evict_all(world, node, name));
+    let Some(name) = node.kubernetes_node() else { return Ok(()) };
+    let drained = leave(world, name, node.has(Role::Controller));
     if drained.is_err() {
         undo(world, node);
     }
     drained
+}
+
+/// Moves pods away from a node, by its name in Kubernetes. A controller may be what keeps the API from answering.
+pub fn leave(world: &World<'_>, name: &str, controller: bool) -> Result<(), ApplyError> {
+    if world.limits.no_drain {
+        return Ok(());
+    }
+    let failed = |source| ApplyError::CannotDrain { node: name.to_owned(), source };
+    match has_alternative(world, name) {
+        Ok(true) => {}
+        Ok(false) => return Ok(()),
+        Err(_) if controller => return Ok(()),
+        Err(source) => return Err(failed(source)),
+    }
+    world.say(name, "moving its pods away");
+    world.services.cordon(name).map_err(failed)?;
+    refuse_bare_pods(world, name)?;
+    evict_all(world, name)
 }
 
 /// Pods have to have somewhere to go, and a node that is not there or not Ready runs none.
@@ -34,7 +42,7 @@ fn has_alternative(world: &World<'_>, name: &str) -> Result<bool, ServiceError> 
     Ok(ready && nodes.iter().any(|node| node.name != name && node.ready && node.schedulable))
 }
 
-fn refuse_bare_pods(world: &World<'_>, node: &Node, name: &str) -> Result<(), ApplyError> {
+fn refuse_bare_pods(world: &World<'_>, name: &str) -> Result<(), ApplyError> {
     if world.limits.force {
         return Ok(());
     }
@@ -43,10 +51,10 @@ fn refuse_bare_pods(world: &World<'_>, node: &Node, name: &str) -> Result<(), Ap
     if bare.is_empty() {
         return Ok(());
     }
-    Err(ApplyError::BarePods { node: node.name.clone(), pods: names(bare.into_iter()) })
+    Err(ApplyError::BarePods { node: name.to_owned(), pods: names(bare.into_iter()) })
 }
 
-fn evict_all(world: &World<'_>, node: &Node, name: &str) -> Result<(), ApplyError> {
+fn evict_all(world: &World<'_>, name: &str) -> Result<(), ApplyError> {
     let start = world.clock.now();
     loop {
         let pods = world.services.pods(name)?;
@@ -60,7 +68,7 @@ fn evict_all(world: &World<'_>, node: &Node, name: &str) -> Result<(), ApplyErro
         }
         if world.clock.now().saturating_sub(start) >= world.limits.drain {
             let (seconds, pods) = (world.limits.drain.as_secs(), names(going.into_iter()));
-            return Err(ApplyError::DrainTimeout { node: node.name.clone(), seconds, pods });
+            return Err(ApplyError::DrainTimeout { node: name.to_owned(), seconds, pods });
         }
         world.clock.sleep(POLL);
     }

@@ -1,15 +1,17 @@
 //! Taking a node out of the cluster. Its data disk stays.
 
-use super::{ApplyError, World, node};
+use super::{ApplyError, World, drain, node};
+use crate::deployment::Role;
 use crate::plan::Removal;
+use crate::services::ServiceError;
 
 pub fn remove(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
     let hypervisor = world.hypervisor(&removal.hypervisor)?;
     let pool = world.pool(&removal.hypervisor)?;
     world.say(&removal.node, format!("removing domain {} from {}", removal.domain, removal.hypervisor));
     if removal.moved_to.is_none() {
+        forget_node(world, removal)?;
         forget_member(world, removal)?;
-        forget_node(world, removal);
     }
     node::power_off(world, hypervisor, &removal.domain)?;
     // The volumes go first: without the domain, nobody would know that they are the cluster's.
@@ -32,20 +34,21 @@ fn forget_member(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError>
     Ok(())
 }
 
-/// The build no longer says whether it was a Kubernetes node; deleting one that is not there does no harm. Its pods are
-/// made again elsewhere by what made them.
-fn forget_node(world: &World<'_>, removal: &Removal) {
-    let Ok(nodes) = world.services.nodes() else { return };
-    if !nodes.iter().any(|node| node.name == removal.node) {
-        return;
+/// The build no longer says whether it was a Kubernetes node. An API that does not answer is only told of: what remains
+/// can be deleted by hand.
+fn forget_node(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
+    let by_hand = |error: ServiceError| {
+        let name = &removal.node;
+        world.say(name, format!("its Node could not be deleted ({error}): kubectl delete node {name}"));
+    };
+    match world.services.nodes() {
+        Ok(nodes) if nodes.iter().any(|node| node.name == removal.node) => {
+            drain::leave(world, &removal.node, false)?;
+            world.services.delete_node(&removal.node).unwrap_or_else(by_hand);
+        }
+        Ok(_) => {}
+        Err(error) if world.build.deployment.nodes.iter().any(|node| node.has(Role::Controller)) => by_hand(error),
+        Err(_) => {}
     }
-    if let Err(error) = world.services.cordon(&removal.node) {
-        world.say(&removal.node, format!("could not be cordoned: {error}"));
-    }
-    if let Err(error) = world.services.delete_node(&removal.node) {
-        world.say(
-            &removal.node,
-            format!("the Node could not be deleted ({error}): kubectl delete node {}", removal.node),
-        );
-    }
+    Ok(())
 }

@@ -43,6 +43,7 @@ pub struct Fake {
     pub limits: Limits,
     /// Members by the URL that they have or had.
     addresses: Mutex<BTreeMap<String, String>>,
+    kubernetes_nodes: Mutex<BTreeSet<String>>,
 }
 
 impl Fake {
@@ -61,12 +62,14 @@ impl Fake {
             damaged: Mutex::default(),
             limits: Limits::default(),
             addresses: Mutex::default(),
+            kubernetes_nodes: Mutex::default(),
         }
     }
 
     fn learn(&self, deployment: &Deployment) {
         let members = deployment.etcd_members().map(|(_, member)| (member.management_url.clone(), member.name.clone()));
         self.addresses.lock().unwrap().extend(members);
+        self.kubernetes_nodes.lock().unwrap().extend(deployment.nodes.iter().map(|node| node.name.clone()));
         *self.deployment.lock().unwrap() = deployment.clone();
     }
 
@@ -253,12 +256,12 @@ impl Services for Fake {
     }
 
     fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError> {
-        let nodes = self.deployment.lock().unwrap().nodes.clone();
+        let nodes = self.kubernetes_nodes.lock().unwrap().clone();
         let cordoned = self.state.lock().unwrap().cordoned.clone();
-        let info = |node: &Node| NodeInfo {
-            name: node.name.clone(),
-            ready: self.up(&node.name).is_some(),
-            schedulable: !cordoned.contains(&node.name),
+        let info = |name: &String| NodeInfo {
+            name: name.clone(),
+            ready: self.up(name).is_some(),
+            schedulable: !cordoned.contains(name),
             ..NodeInfo::default()
         };
         Ok(nodes.iter().map(info).collect())
@@ -292,6 +295,7 @@ impl Services for Fake {
 
     fn delete_node(&self, node: &str) -> Result<(), ServiceError> {
         self.state.lock().unwrap().deleted_nodes.push(node.to_owned());
+        self.kubernetes_nodes.lock().unwrap().remove(node);
         Ok(())
     }
 }
