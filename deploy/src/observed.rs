@@ -20,6 +20,12 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Whether a hypervisor runs the domain with this UUID.
+    pub fn runs(&self, hypervisor: &str, uuid: &str) -> bool {
+        let Some(Ok(state)) = self.hypervisors.get(hypervisor) else { return false };
+        state.domains.iter().any(|domain| domain.uuid == uuid && domain.running)
+    }
+
     /// Where the cluster's etcd members are reached, by name, as their domains say.
     pub fn member_urls(&self, cluster: &str) -> BTreeMap<String, String> {
         let domains = self.hypervisors.values().flatten().flat_map(|state| &state.domains);

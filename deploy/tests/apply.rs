@@ -112,6 +112,28 @@ fn the_first_node_that_stays_ill_stops_everything() {
 }
 
 #[test]
+fn after_a_power_cut_members_start_together() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let off = |names: &[&str]| {
+        let mut inner = fake.machines["one"].inner.lock().unwrap();
+        for name in names {
+            inner.domains.get_mut(&format!("dev-{name}")).unwrap().since = None;
+        }
+    };
+    off(&["c-1", "c-2", "c-3", "w-1", "w-2", "w-3"]);
+    fake.apply(&cluster.build()).unwrap();
+    assert_eq!(fake.started(), ["c-2", "c-3", "c-1", "w-1", "w-2", "w-3"], "the one that led last");
+    // With the members that the next build changes, too.
+    fake.forget_log();
+    off(&["c-1", "c-2"]);
+    let next = upgraded(&cluster).build();
+    fake.apply(&next).unwrap();
+    assert_eq!(fake.started(), ["c-2", "c-1", "c-3", "w-1", "w-2", "w-3"]);
+    assert!(fake.plan(&next).is_empty());
+}
+
+#[test]
 fn without_a_majority_beside_it_no_member_is_touched() {
     let cluster = ha();
     let mut fake = running(&cluster);

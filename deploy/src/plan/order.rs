@@ -1,7 +1,8 @@
 //! In which order nodes are touched.
 //!
 //! etcd members and controllers one at a time and before any worker, so that no kubelet is ever newer than an API server.
-//! Among equals, a node that is already down goes first, and the member that leads etcd last.
+//! Among equals, a node that is already down goes first, and the member that leads etcd last. Members without a quorum wait
+//! for each other, so they start together.
 
 use super::nodes::is_formed;
 use super::step::Removal;
@@ -27,25 +28,46 @@ pub fn node_steps(
         return all(moved).chain(boot).chain(all(members)).chain(all(others)).collect();
     }
     changes.sort_by_key(|change| urgency(build, change));
-    let (waiting, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.action == Action::Wait);
-    let (new, existing): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.action == Action::Create);
-    let (new_members, new_others): (Vec<_>, Vec<_>) = new.into_iter().partition(|change| change.member.is_some());
-    let (careful, workers): (Vec<_>, Vec<_>) = existing.into_iter().partition(|change| rank(build, change) < 2);
+    let (together, changes) =
+        split(changes, |change| lacks_quorum(build, observed) && is_down_member(build, observed, change));
+    let (waiting, changes) = split(changes, |change| change.action == Action::Wait);
+    let (new, existing) = split(changes, |change| change.action == Action::Create);
+    let (new_members, new_others) = split(new, |change| change.member.is_some());
+    let (careful, workers) = split(existing, |change| rank(build, change) < 2);
+    // A worker that is down is missed already: such ones need not wait for each other.
+    let (healthy_workers, ill_workers) = split(workers, |change| change.healthy);
     let one = |change: NodeChange| Step::Nodes { nodes: vec![change] };
     let batch = |nodes: &[NodeChange]| Step::Nodes { nodes: nodes.to_vec() };
     let mut steps = Vec::new();
+    steps.extend((!together.is_empty()).then(|| batch(&together)));
     steps.extend(waiting.into_iter().map(one));
     steps.extend(all(moved));
     steps.extend(careful.into_iter().map(one));
     // etcd takes a new member in only when the list of members is the one that the new member was built with.
     steps.extend(all(members));
     steps.extend(new_members.into_iter().map(one));
-    let (new_controllers, new_workers): (Vec<_>, Vec<_>) = new_others.into_iter().partition(|c| rank(build, c) < 2);
+    let (new_controllers, new_workers) = split(new_others, |change| rank(build, change) < 2);
     steps.extend(new_controllers.into_iter().map(one));
-    steps.extend((!new_workers.is_empty()).then(|| batch(&new_workers)));
-    steps.extend(workers.chunks(options.max_unavailable.max(1)).map(batch));
+    steps.extend([new_workers, ill_workers].iter().filter(|nodes| !nodes.is_empty()).map(|nodes| batch(nodes)));
+    steps.extend(healthy_workers.chunks(options.max_unavailable.max(1)).map(batch));
     steps.extend(all(others));
     steps
+}
+
+fn split(changes: Vec<NodeChange>, choose: impl Fn(&NodeChange) -> bool) -> (Vec<NodeChange>, Vec<NodeChange>) {
+    changes.into_iter().partition(choose)
+}
+
+/// So many members are off that none can become healthy alone, as after a power cut.
+fn lacks_quorum(build: &Build, observed: &Observed) -> bool {
+    let members = build.deployment.etcd_members().count();
+    let on = build.deployment.etcd_members().filter(|(node, _)| observed.runs(&node.hypervisor, &node.domain.uuid));
+    on.count() < members / 2 + 1
+}
+
+fn is_down_member(build: &Build, observed: &Observed, change: &NodeChange) -> bool {
+    let Some(node) = build.deployment.node(&change.node).filter(|node| node.etcd.is_some()) else { return false };
+    change.action == Action::Wait || !observed.runs(&node.hypervisor, &node.domain.uuid)
 }
 
 /// etcd members, then other controllers, then the rest.

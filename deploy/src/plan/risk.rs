@@ -97,7 +97,7 @@ fn replacement_risks(build: &Build, observed: &Observed, changes: &[NodeChange])
     let mut spare = false;
     for change in changes.iter().filter(|change| change.action == Action::Replace) {
         let Some(node) = build.deployment.node(&change.node) else { continue };
-        let running = is_running(observed, node);
+        let running = observed.runs(&node.hypervisor, &node.domain.uuid);
         spare |= change.member.is_some() && (3..5).contains(&members);
         if running && change.member.is_some() && members < 3 {
             risks.push(Risk::NoQuorum { node: change.node.clone(), members });
@@ -113,11 +113,6 @@ fn replacement_risks(build: &Build, observed: &Observed, changes: &[NodeChange])
         Some(Risk::EmptyMember { node: change.node.clone(), volume })
     }));
     risks
-}
-
-fn is_running(observed: &Observed, node: &Node) -> bool {
-    let Some(Ok(state)) = observed.hypervisors.get(&node.hypervisor) else { return false };
-    state.domains.iter().any(|domain| domain.uuid == node.domain.uuid && domain.running)
 }
 
 /// Three members on one machine survive no failure of it, where there are others to put them on.
