@@ -137,6 +137,47 @@ fn revisions_are_compared_without_the_root_secret() {
     assert!(!shown.contains("authority-key-changed"), "{shown}");
 }
 
+/// Keys of all objects in a JSON value.
+fn keys(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_json_is_documented() {
+    let workspace = Workspace::example("ha");
+    workspace.kubi(["build"]).success();
+    let text = workspace.spec();
+    let workers = text.lines().filter(|line| line.contains("kubi-worker-0003"));
+    let without: String = workers.fold(text.clone(), |text, line| text.replace(&format!("{line}\n"), ""));
+    workspace.write_spec(
+        &without
+            .replace(
+                "pki: {epoch: 2026-11-01}",
+                "pki: {epoch: 2026-11-01, generations: {service-account: 2, ca/cluster: 2}}",
+            )
+            .replace("maxPods: 200", "maxPods: 100")
+            .replace("data: 100GiB", "data: 50GiB"),
+    );
+    let json = json(&workspace, &[]);
+    let mut found = std::collections::BTreeSet::new();
+    keys(&json, &mut found);
+    assert!(found.len() > 50 && found.contains("reason") && found.contains("morePaths"), "{found:?}");
+    let page = std::fs::read_to_string(common::package_directory().join("docs/diff-json.md")).unwrap();
+    for key in found {
+        assert!(page.contains(&format!("`{key}`")) || page.contains(&format!("\"{key}\"")), "{key} is not documented");
+    }
+    for risk in kubi::diff::risk::TABLE {
+        assert!(page.contains(&format!("`{}`", risk.id)), "{} is not documented", risk.id);
+    }
+}
+
 #[test]
 fn risks_decide_the_exit_code() {
     let workspace = Workspace::example("ha");

@@ -39,7 +39,7 @@ struct Reason {
 }
 
 pub fn run(args: &WhyChangedArgs, ui: &Ui) -> Outcome {
-    let options = Options { nodes: vec![args.node.clone()], ..Options::default() };
+    let options = Options { nodes: vec![args.node.clone()], bundles: true, ..Options::default() };
     let diff = compare(&args.selection, options, ui)?;
     let node = diff.nodes.first();
     let answer = Answer {

@@ -51,12 +51,12 @@ pub fn group(found: Vec<Found>, before: Option<&Facts>, after: Option<&Facts>, o
 /// Equal for changes that are shown as one.
 fn key(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> String {
     let change = if found.nodes.len() == 1 { pattern(found, before, after) } else { found.change.clone() };
-    // What moved is looked up again for all nodes together.
-    let Change { path, state, renamed_from, format, tags, fields, hunks, origin, why: _, pattern: _ } = change;
+    // Where it comes from is looked up for all nodes together.
+    let Change { path, state, renamed_from, format, tags, fields, hunks, origin: _, why: _, pattern: _ } = change;
     // Where there are fields, lines say the same with more noise. Lines around a change may name other nodes.
     let changed = hunks.iter().flat_map(|hunk| &hunk.lines).filter(|line| line.kind != LineKind::Same);
     let lines: Vec<_> = changed.filter(|_| fields.is_empty()).map(|line| (line.kind, &line.text)).collect();
-    format!("{:?}", (path, state, renamed_from, format, tags, &fields, lines, origin))
+    format!("{:?}", (path, state, renamed_from, format, tags, &fields, lines))
 }
 
 /// The change with names for the values of its first node.

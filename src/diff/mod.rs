@@ -5,6 +5,7 @@
 //! file, knows a secret, or looks at the clock. Entries with equal digests are never opened.
 
 mod attributes;
+mod changes;
 mod compare;
 mod effect;
 mod entries;
@@ -14,6 +15,7 @@ mod inputs;
 pub mod markdown;
 mod model;
 mod names;
+mod node_list;
 mod phrases;
 pub mod risk;
 pub mod semantic;

@@ -1,4 +1,4 @@
-//! Many node names in few words: `worker-0001..0050, worker-0060`.
+//! Many node names in few words: `worker-0001..0050, worker-0060`; and patterns that stand for names.
 
 /// Joins names with consecutive numbers at their end. Names keep the order of their numbers, not that of the spec.
 pub fn ranges(names: &[String]) -> String {
@@ -31,9 +31,19 @@ fn follows(last: &str, next: &str) -> bool {
     alike && number(last).and_then(|last| last.checked_add(1)).is_some_and(|wanted| number(next) == Some(wanted))
 }
 
+/// Whether a name fits a pattern in which `*` stands for any text.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            (0..=name.len()).filter(|at| name.is_char_boundary(*at)).any(|at| matches(rest, &name[at..]))
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ranges;
+    use super::{matches, ranges};
 
     #[test]
     fn consecutive_numbers_are_joined() {
@@ -50,5 +60,11 @@ mod tests {
             &["w-99999999999999999999999", "w-99999999999999999999998"],
             "w-99999999999999999999998, w-99999999999999999999999",
         );
+    }
+
+    #[test]
+    fn patterns_stand_for_names() {
+        assert!(matches("worker-*", "worker-0001") && matches("*", "x") && matches("w*-*1", "worker-0001"));
+        assert!(!matches("worker", "worker-0001") && !matches("*-2", "worker-0001"));
     }
 }

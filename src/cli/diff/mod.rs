@@ -75,9 +75,10 @@ fn parse_date(text: &str) -> Result<Date, String> {
 }
 
 pub fn run(args: &DiffArgs, ui: &Ui) -> Outcome {
-    let options = Options { nodes: args.node.clone(), now: Some(now(args.today)), ..Options::default() };
-    let diff = compare(&args.selection, options, ui)?;
     let format = if ui.is_json() { Format::Json } else { args.format };
+    let bundles = matches!(format, Format::Json | Format::Html);
+    let options = Options { nodes: args.node.clone(), now: Some(now(args.today)), bundles, ..Options::default() };
+    let diff = compare(&args.selection, options, ui)?;
     match format {
         Format::Json => ui.json(&diff)?,
         Format::Markdown => ui.print(markdown::text(&diff, args.limit)),

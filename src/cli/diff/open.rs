@@ -331,6 +331,8 @@ impl Secrets {
         let stand = |spec: Option<&Spec>| spec.and_then(|spec| stand_in(&spec.prepared.cluster, quick));
         let built = [old, new].iter().any(|side| side.spec().is_none());
         options.stand_in_keys = built;
+        // They would be those of stand-ins.
+        options.bundles = false;
         let compared = match built {
             true => {
                 "keys of a build cannot be compared with them: secrets are compared by name and generation, certificates by everything but their keys"

@@ -1,0 +1,129 @@
+//! Reads what is in entries that differ: each pair of contents once, on however many nodes it is.
+
+use super::attributes::attributes;
+use super::compare::{Sides, Trees};
+use super::entries::Pair;
+use super::group::Found;
+use super::inputs::short;
+use super::model::{Change, ChangeKind, FieldChange, Group, Hunk, Line, LineKind, State, Why};
+use super::semantic::{Compared, Format, compare};
+use super::side::{Side, SideEntry, SideError};
+use crate::tree::Origin;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Sides<'_> {
+    /// Reads what is in the entries: equal pairs on many nodes once. Takes pairs out of `trees` that do not differ after
+    /// all, because only stand-in keys do.
+    pub fn changes(&self, trees: &mut Trees) -> Result<Vec<Found>, SideError> {
+        let mut alike: BTreeMap<&Pair, Vec<&String>> = BTreeMap::new();
+        for (name, pair) in trees.iter().flat_map(|(name, pairs)| pairs.iter().map(move |pair| (name, pair))) {
+            alike.entry(pair).or_default().push(name);
+        }
+        let alike: Vec<(&Pair, Vec<&String>)> = alike.into_iter().collect();
+        let read = |(pair, nodes): &(&Pair, Vec<&String>)| -> Result<Option<Found>, SideError> {
+            let Some(change) = self.change(pair, nodes)? else { return Ok(None) };
+            Ok(Some(Found { nodes: nodes.iter().map(|name| (*name).clone()).collect(), change }))
+        };
+        let found: Vec<Result<Option<Found>, SideError>> = alike.par_iter().map(read).collect();
+        let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let nothing: BTreeSet<Pair> = alike
+            .iter()
+            .zip(&found)
+            .filter(|(_, found)| found.is_none())
+            .map(|((pair, _), _)| (*pair).clone())
+            .collect();
+        if !nothing.is_empty() {
+            trees.values_mut().for_each(|pairs| pairs.retain(|pair| !nothing.contains(pair)));
+            trees.retain(|_, pairs| !pairs.is_empty());
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn change(&self, pair: &Pair, nodes: &[&String]) -> Result<Option<Change>, SideError> {
+        let node = nodes.first().map_or("", |name| name.as_str());
+        let mut fields = attributes(pair, self.options.stand_in_keys);
+        let differ =
+            pair.before.as_ref().and_then(|e| e.digest.as_ref()) != pair.after.as_ref().and_then(|e| e.digest.as_ref());
+        let compared = if differ { self.contents(pair, node)? } else { Compared::default() };
+        fields.extend(compared.fields);
+        let hunks = compared.hunks;
+        if self.options.stand_in_keys && pair.state() == State::Changed {
+            fields.retain(|field| {
+                !matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived) || says_generation(field)
+            });
+            if fields.is_empty() && hunks.is_empty() && compared.format != Format::Binary {
+                return Ok(None);
+            }
+            if fields.is_empty() && only_keys(compared.format, &hunks) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Change {
+            path: pair.path.clone(),
+            state: pair.state(),
+            renamed_from: pair.renamed_from.clone(),
+            format: compared.format.name().to_owned(),
+            tags: compared.tags,
+            fields,
+            hunks,
+            pattern: false,
+            origin: Origin::default(),
+            why: Why::default(),
+        }))
+    }
+
+    fn contents(&self, pair: &Pair, node: &str) -> Result<Compared, SideError> {
+        let read = |side: &dyn Side, entry: &Option<SideEntry>| -> Result<Option<Vec<u8>>, SideError> {
+            let Some(entry) = entry.as_ref().filter(|entry| entry.kind == "file") else { return Ok(None) };
+            let bytes = side.contents(node, entry)?;
+            Ok(Some(entry.without_commitments(&bytes)))
+        };
+        let (old, new) = (read(self.before, &pair.before)?, read(self.after, &pair.after)?);
+        let mut compared = compare(&pair.path, old.as_deref(), new.as_deref());
+        if compared.format == Format::Binary {
+            let size = |entry: &Option<SideEntry>| entry.as_ref()?.size.map(|size| format!("{size} bytes"));
+            let digest = |entry: &Option<SideEntry>| Some(short(entry.as_ref()?.digest.as_ref()?.as_str()));
+            compared.fields.extend(FieldChange::between("size", size(&pair.before), size(&pair.after)));
+            compared.fields.extend(FieldChange::between("digest", digest(&pair.before), digest(&pair.after)));
+        }
+        Ok(compared)
+    }
+
+    /// Adds origins, those of a group's first node; each node's are read once. Where one side does not keep them, the
+    /// other side's are as good.
+    pub fn add_origins(&self, groups: &mut [Group]) -> Result<(), SideError> {
+        let mut known: BTreeMap<(bool, String), BTreeMap<String, Origin>> = BTreeMap::new();
+        for group in groups {
+            let node = group.nodes.names.first().cloned().unwrap_or_default();
+            for change in &mut group.changes {
+                let newer_first = change.state != State::Removed;
+                for newer in [newer_first, !newer_first] {
+                    let place = (newer, node.clone());
+                    if !known.contains_key(&place) {
+                        let side = if newer { self.after } else { self.before };
+                        known.insert(place.clone(), side.origins(&node)?);
+                    }
+                    let path = change.renamed_from.as_ref().filter(|_| !newer).unwrap_or(&change.path);
+                    if let Some(origin) = known.get(&place).and_then(|origins| origins.get(path)) {
+                        change.origin = origin.clone();
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A rotation that the spec asked for, which shows whatever the keys are.
+fn says_generation(field: &FieldChange) -> bool {
+    field.kind == ChangeKind::Rotated && field.path.starts_with("secret ") && field.before != field.after
+}
+
+/// Formats whose fields say all: lines that differ without them differ by keys alone.
+fn only_keys(format: Format, hunks: &[Hunk]) -> bool {
+    let fielded = matches!(format, Format::Kubeconfig | Format::Manifest | Format::Yaml | Format::Json | Format::X509);
+    let long = |line: &Line| line.kind == LineKind::Same || line.text.len() > 200;
+    fielded && hunks.iter().flat_map(|hunk| &hunk.lines).all(long)
+}
