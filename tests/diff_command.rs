@@ -179,6 +179,38 @@ fn every_key_of_the_json_is_documented() {
 }
 
 #[test]
+fn libvirt_gets_other_machines() {
+    let workspace = Workspace::example("ha");
+    workspace.kubi(["build", "--out", "first"]).success();
+    replaced(&workspace, "cpus: 8, memory: 16GiB", "cpus: 6, memory: 16GiB");
+    replaced(&workspace, "bridge: br-cluster", "bridge: br-other");
+    workspace.kubi(["build"]).success();
+    let json = json(&workspace, &["first", "out"]);
+    let shown: Vec<String> = json["libvirt"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|group| {
+            let changes = group["changes"].as_array().unwrap().iter();
+            changes
+                .map(|change| format!("{} {} {}", group["nodes"]["text"], change["path"], change["fields"]))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let workers = shown.iter().find(|text| text.starts_with("\"kubi-worker-0001..0003\" \"domain\"")).unwrap();
+    assert!(
+        workers.contains(r#""after":"6","before":"8""#) || workers.contains(r#""before":"8","after":"6""#),
+        "{workers}"
+    );
+    assert!(
+        shown.iter().any(|text| text.contains("networks/hv1/cluster.xml") && text.contains("br-other")),
+        "{shown:#?}"
+    );
+    let text = diff(&workspace, &["first", "out"]).success();
+    assert!(text.contains("libvirt") && text.contains("domain.vcpu: 8 → 6"), "{text}");
+}
+
+#[test]
 fn risks_decide_the_exit_code() {
     let workspace = Workspace::example("ha");
     workspace.kubi(["build"]).success();

@@ -45,6 +45,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
             change.why = why(&change.origin, &group.nodes.names, &moved, &other_inputs);
         }
     }
+    let libvirt = group::group(sides.libvirt(&names)?, before.facts(), after.facts(), &order);
     let nodes = sides.nodes(&names, &order, trees)?;
     let mut diff = Diff {
         format: FORMAT,
@@ -57,6 +58,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         spec: moved.into_iter().map(|moved| moved.change).collect(),
         inputs: other_inputs,
         groups,
+        libvirt,
         replacement: replaced(&nodes, &order),
         nodes,
     };

@@ -77,6 +77,9 @@ fn pattern(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> Chan
         }
     }
     change.pattern = shows_pattern(&found.change, &change);
+    if !change.pattern {
+        change.hunks.clone_from(&found.change.hunks);
+    }
     change
 }
 

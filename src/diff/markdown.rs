@@ -24,7 +24,8 @@ pub fn text(diff: &Diff, limit: usize) -> String {
     blocks.extend(diff.risks.iter().map(risk));
     blocks.extend(table("Spec", &diff.spec));
     blocks.extend(table("Other inputs", &diff.inputs));
-    blocks.extend(diff.groups.iter().map(group));
+    blocks.extend(diff.groups.iter().map(|one| group("", one)));
+    blocks.extend(diff.libvirt.iter().map(|one| group("libvirt ", one)));
     blocks.push(order(diff));
     let mut left = 0;
     for block in blocks.iter().filter(|block| !block.is_empty()) {
@@ -86,12 +87,12 @@ fn row(field: &FieldChange) -> String {
     format!("{} {}{value}", code(&field_sign(field.kind).to_string()), code(&cut(&field.path)))
 }
 
-fn group(group: &Group) -> String {
+fn group(what: &str, group: &Group) -> String {
     let count = group.nodes.names.len();
     let nodes = if count > 1 { format!(" ({count} nodes)") } else { String::new() };
     let (names, changes) = (html(&cut(&group.nodes.text)), group.changes.len());
     let plural = if changes == 1 { "" } else { "s" };
-    let title = format!("<b>{names}</b>{nodes}: {changes} change{plural}");
+    let title = format!("{what}<b>{names}</b>{nodes}: {changes} change{plural}");
     let body: String = group.changes.iter().map(change).collect();
     folded(&title, &body, false)
 }

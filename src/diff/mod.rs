@@ -12,6 +12,7 @@ mod entries;
 pub mod facts;
 mod group;
 mod inputs;
+mod libvirt;
 pub mod markdown;
 mod model;
 mod names;

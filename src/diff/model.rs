@@ -26,6 +26,9 @@ pub struct Diff {
     pub inputs: Vec<FieldChange>,
     /// Changes of files, each shown once for all nodes that it holds for.
     pub groups: Vec<Group>,
+    /// Changes of libvirt's domains and networks, where both sides were built with images; networks are of no node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libvirt: Vec<Group>,
     /// Every node that is added, removed or changed, in the order of replacement; removed ones last.
     pub nodes: Vec<NodeDiff>,
     /// The nodes that a deployment would replace or start, in its order.
@@ -332,6 +335,10 @@ impl Severity {
 impl Diff {
     /// Whether both sides give the same nodes from the same inputs.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty() && self.groups.is_empty() && self.spec.is_empty() && self.inputs.is_empty()
+        self.nodes.is_empty()
+            && self.groups.is_empty()
+            && self.libvirt.is_empty()
+            && self.spec.is_empty()
+            && self.inputs.is_empty()
     }
 }

@@ -61,6 +61,14 @@ pub trait Side: Sync {
     fn contents(&self, node: &str, entry: &SideEntry) -> Result<Vec<u8>, SideError>;
     /// The node's bundle; computed where it was not built.
     fn bundle(&self, node: &str) -> Result<Option<Digest>, SideError>;
+    /// The XML that libvirt gets, by path below `deploy/`; none where it was not written.
+    fn libvirt_files(&self) -> BTreeMap<String, Digest> {
+        BTreeMap::new()
+    }
+    /// One of [`Side::libvirt_files`].
+    fn libvirt_file(&self, path: &str) -> Result<Vec<u8>, SideError> {
+        Err(SideError::new(format!("there is no {path}"), "`kubi build` writes it"))
+    }
 }
 
 /// A side that cannot be read.

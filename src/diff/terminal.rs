@@ -32,6 +32,7 @@ pub fn text(diff: &Diff, style: Style) -> String {
     out.section("Spec", &diff.spec, |out, field| out.field(2, field));
     out.section("Other inputs", &diff.inputs, |out, field| out.field(2, field));
     out.section("", &diff.groups, Out::group);
+    out.section("libvirt", &diff.libvirt, Out::group);
     out.order(diff);
     out.text
 }
@@ -136,6 +137,10 @@ impl Out {
 
     fn group(&mut self, group: &Group) {
         let count = group.nodes.names.len();
+        if count == 0 {
+            group.changes.iter().for_each(|change| self.change(change));
+            return;
+        }
         let names = if count > 1 { format!("{} ({count} nodes)", group.nodes.text) } else { group.nodes.text.clone() };
         self.text.push('\n');
         self.line(0, BOLD, &names);

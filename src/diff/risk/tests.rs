@@ -68,6 +68,7 @@ impl World {
             spec: vec![],
             inputs: vec![],
             groups: vec![],
+            libvirt: vec![],
             nodes: vec![],
             replacement: vec![],
         };

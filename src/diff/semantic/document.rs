@@ -8,8 +8,21 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Keys that name an item of a list; the first one that all items of both lists have is taken.
-const IDENTITIES: [&str; 11] =
-    ["name", "key", "id", "path", "type", "dst", "subnet", "host", "level", "mountPath", "apiGroups"];
+const IDENTITIES: [&str; 13] = [
+    "name",
+    "key",
+    "id",
+    "path",
+    "type",
+    "dst",
+    "subnet",
+    "host",
+    "level",
+    "mountPath",
+    "apiGroups",
+    "serial",
+    "@name",
+];
 /// A line of a terminal has room for this.
 const COMPACT: usize = 100;
 

@@ -19,6 +19,7 @@ pub struct OutputSide {
     facts: Option<Facts>,
     keys: BTreeMap<String, NodeKey>,
     record: BuildRecord,
+    newest: bool,
 }
 
 /// Bundles of a store, read when they are asked for.
@@ -30,13 +31,19 @@ struct Store {
 
 impl OutputSide {
     /// A build with its record. Facts are there for the newest build, and for older ones made from the same inputs.
-    pub fn new(output: Output, cluster: &str, record: BuildRecord, info: SideInfo) -> Result<Self, SideError> {
+    pub fn new(
+        output: Output,
+        cluster: &str,
+        record: BuildRecord,
+        newest: bool,
+        info: SideInfo,
+    ) -> Result<Self, SideError> {
         let facts = read_facts(&output, cluster, &record)?;
         let key = |(name, node): (&String, &crate::store::NodeRecord)| {
             (name.clone(), NodeKey { bundle: Some(node.bundle.clone()), plan: Some(node.plan.clone()) })
         };
         let keys = record.nodes.iter().map(key).collect();
-        Ok(Self { store: Store::new(output), cluster: cluster.to_owned(), info, facts, keys, record })
+        Ok(Self { store: Store::new(output), cluster: cluster.to_owned(), info, facts, keys, record, newest })
     }
 
     /// Whether its nodes have overlays.
@@ -107,6 +114,25 @@ impl Side for OutputSide {
 
     fn bundle(&self, node: &str) -> Result<Option<Digest>, SideError> {
         Ok(Some(self.digest(node)?.clone()))
+    }
+
+    /// Those of older builds have been replaced by the newest build's.
+    fn libvirt_files(&self) -> BTreeMap<String, Digest> {
+        let named = self.record.files.iter().filter_map(|(file, digest)| Some((file.strip_prefix("deploy/")?, digest)));
+        named
+            .filter(|(file, _)| self.newest && file.ends_with(".xml"))
+            .map(|(f, d)| (f.to_owned(), d.clone()))
+            .collect()
+    }
+
+    fn libvirt_file(&self, path: &str) -> Result<Vec<u8>, SideError> {
+        let file = self.store.output.cluster_path(&self.cluster).join("deploy").join(path);
+        let bytes = files::read(&file).map_err(|error| machine(error.to_string()))?;
+        if self.record.files.get(&format!("deploy/{path}")) == Some(&Digest::of(&bytes)) {
+            return Ok(bytes);
+        }
+        let message = format!("{} is not what was built", file.display());
+        Err(SideError::new(message, "`kubi build` writes it again"))
     }
 }
 
