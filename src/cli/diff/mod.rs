@@ -1,9 +1,12 @@
 //! `kubi diff [OLD] [NEW]`: what a change does to every node.
 
 mod open;
+mod operand;
 mod pager;
+mod secrets;
 
-pub use open::{Selection, compare};
+pub use open::compare;
+pub use operand::Selection;
 
 use super::{Exit, Failure, Outcome, Ui};
 use crate::diff::terminal::Style;

@@ -1,61 +1,32 @@
-//! Which two sides a command compares, and opening them.
+//! Opens the two sides of a command and compares them.
 
+use super::operand::{Operand, Selection, operands};
+use super::secrets::Secrets;
 use crate::build::{BuildError, Prepared, Preview};
 use crate::cli::{Failure, Ui};
 use crate::diff::{Diff, Options, Side, SideInfo, SideKind, diff};
 use crate::edge::inputs::Inputs;
-use crate::edge::keys::KeysError;
 use crate::edge::output::Output;
-use crate::edge::sides::{BundleSide, GitError, OutputSide, Revision, SideKeys, open_keys, stand_in};
+use crate::edge::sides::{BundleSide, GitError, OutputSide, Revision, SideKeys};
 use crate::plan::Pins;
 use crate::render::Renderer;
-use crate::tree::Digest;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// The sides of a comparison, as given on the command line.
-#[derive(Debug, clap::Args)]
-pub struct Selection {
-    /// The old side, or OLD..NEW for two git revisions; the last build when not given
-    pub old: Option<String>,
-    /// The new side; the spec as it is now when not given
-    pub new: Option<String>,
-    /// The spec, or the directory that holds it as cluster.yaml
-    #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
-    pub file: PathBuf,
-    /// Where builds are, for build:NUMBER, digests and the last build; `out` beside the spec when not given
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// The cluster, where an output folder has several
-    #[arg(long, value_name = "NAME")]
-    pub cluster: Option<String>,
-}
-
-/// What a side's name means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Operand {
-    Folder(PathBuf),
-    LastBuild,
-    Build(u64),
-    Bundle(Digest),
-    Revision(String),
-    Spec,
-}
+use std::path::Path;
 
 /// A side before anything is rendered.
-enum Loaded {
+pub(super) enum Loaded {
     Output(Box<OutputSide>, String),
     Bundle(Box<BundleSide>),
     Inputs(Box<Spec>),
 }
 
 /// A spec with all that belongs to it.
-struct Spec {
+pub(super) struct Spec {
     info: SideInfo,
-    inputs: Inputs,
-    prepared: Prepared,
+    pub inputs: Inputs,
+    pub prepared: Prepared,
     /// Sealed files of a revision; those of the working spec are on disk.
-    sealed: Option<BTreeMap<String, Vec<u8>>>,
+    pub sealed: Option<BTreeMap<String, Vec<u8>>>,
 }
 
 /// Opens both sides and compares them.
@@ -77,45 +48,6 @@ pub fn compare(selection: &Selection, mut options: Options, ui: &Ui) -> Result<D
     old.with(keys.old.as_ref(), overlays, ui, &mut |before| {
         new.with(keys.new.as_ref(), overlays, ui, &mut |after| Ok(diff(before, after, &options)?))
     })
-}
-
-fn operands(selection: &Selection) -> Result<(Operand, Operand), Failure> {
-    let parse = |text: &String| Operand::parse(text);
-    match (&selection.old, &selection.new) {
-        (Some(old), None) if old.contains("..") && !Path::new(old).exists() => {
-            let (from, to) = old.split_once("..").unwrap_or((old, ""));
-            let named = |text: &str| if text.is_empty() { "HEAD".to_owned() } else { text.to_owned() };
-            if to.starts_with('.') {
-                let failure = Failure::wrong(format!(
-                    "{old:?}: three dots compare with a merge base, which kubi does not look for"
-                ));
-                return Err(failure.help("write OLD..NEW, or $(git merge-base OLD NEW)..NEW"));
-            }
-            Ok((Operand::Revision(named(from)), Operand::Revision(named(to))))
-        }
-        (old, new) => {
-            Ok((old.as_ref().map_or(Ok(Operand::LastBuild), parse)?, new.as_ref().map_or(Ok(Operand::Spec), parse)?))
-        }
-    }
-}
-
-impl Operand {
-    fn parse(text: &str) -> Result<Self, Failure> {
-        if let Some(number) = text.strip_prefix("build:") {
-            let number = number.parse().map_err(|_| {
-                Failure::wrong(format!("{text:?} names no build"))
-                    .help("write build:3; `ls out/CLUSTER/builds` lists them")
-            })?;
-            return Ok(Self::Build(number));
-        }
-        if text.starts_with("sha256:") {
-            let digest: Result<Digest, String> = text.parse();
-            return digest.map(Self::Bundle).map_err(Failure::wrong);
-        }
-        let path = Path::new(text);
-        let built = path.join("build.json").is_file() || path.join("store").is_dir();
-        Ok(if built { Self::Folder(path.to_owned()) } else { Self::Revision(text.to_owned()) })
-    }
 }
 
 struct Opener<'a> {
@@ -267,7 +199,7 @@ impl Loaded {
         }
     }
 
-    fn spec(&self) -> Option<&Spec> {
+    pub fn spec(&self) -> Option<&Spec> {
         match self {
             Self::Inputs(spec) => Some(spec),
             _ => None,
@@ -299,55 +231,6 @@ impl Spec {
         let sealed = self.inputs.sealed_root.as_deref();
         let side = Preview::new(self.info.clone(), &self.prepared, &plan, &keys.keys, &renderer, sealed, overlays);
         then(&side)
-    }
-
-    fn keys(&self) -> Result<SideKeys, KeysError> {
-        let read = |file: &str| match &self.sealed {
-            Some(sealed) => sealed.get(file).cloned(),
-            None => std::fs::read(self.inputs.folder.join(file)).ok(),
-        };
-        open_keys(&self.inputs, &self.prepared.cluster, &read)
-    }
-}
-
-/// Keys for the sides that are rendered.
-struct Secrets {
-    old: Option<SideKeys>,
-    new: Option<SideKeys>,
-}
-
-impl Secrets {
-    /// The real keys of both sides, or stand-ins for both.
-    fn open(old: &Loaded, new: &Loaded, options: &mut Options) -> Result<Self, Failure> {
-        let open = |side: &Loaded| side.spec().map(Spec::keys).transpose();
-        let why = match (open(old), open(new)) {
-            (Ok(old), Ok(new)) => return Ok(Self { old, new }),
-            (Err(error), _) | (_, Err(error)) => error,
-        };
-        let sides = [old.spec(), new.spec()];
-        let rendered = || sides.iter().flatten();
-        let algorithms: Vec<_> = rendered().map(|spec| spec.prepared.cluster.spec.pki.algorithm).collect();
-        let quick = algorithms.windows(2).all(|pair| pair[0] == pair[1]);
-        let stand = |spec: Option<&Spec>| spec.and_then(|spec| stand_in(&spec.prepared.cluster, quick));
-        let built = [old, new].iter().any(|side| side.spec().is_none());
-        options.stand_in_keys = built;
-        // They would be those of stand-ins.
-        options.bundles = false;
-        let compared = match built {
-            true => {
-                "keys of a build cannot be compared with them: secrets are compared by name and generation, certificates by everything but their keys"
-            }
-            false => "both sides have the same ones: rotations by generation show, another root secret would not",
-        };
-        options
-            .notes
-            .push(format!("the cluster's secrets could not be opened ({why}), so stand-in keys were used; {compared}"));
-        if rendered().any(|spec| !spec.prepared.cluster.spec.pki.import.is_empty()) {
-            options.notes.push(
-                "imported authorities (spec.pki.import) were replaced by stand-ins and are not compared".to_owned(),
-            );
-        }
-        Ok(Self { old: stand(sides[0]), new: stand(sides[1]) })
     }
 }
 
