@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::cluster::{TestCluster, ha, node};
+use common::cluster::{BIG, TestCluster, ha, node};
 use common::world::Fake;
 use kubi_deploy::apply::ApplyError;
+use kubi_deploy::plan::Step;
 use kubi_deploy::services::Pod;
+use kubi_deploy::upload::SEGMENT;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -191,6 +193,35 @@ fn what_arrives_damaged_is_sent_again() {
     assert_eq!(fake.started(), [""; 0]);
     fake.machines["one"].inner.lock().unwrap().corrupt = None;
     fake.apply(&next).unwrap();
+    assert_eq!(fake.started(), ["w-1"]);
+}
+
+#[test]
+fn an_upload_goes_on_where_it_was_cut_off() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let next = cluster.change(|c| c.node("w-1").base = BIG).build();
+    let is_write = |line: &&String| line.contains("write volume base-9.qcow2");
+    let second = {
+        let whole = running(&cluster);
+        whole.apply(&next).unwrap();
+        let log = whole.shared.log.lock().unwrap();
+        let writes: Vec<usize> = log.iter().enumerate().filter(|(_, line)| is_write(line)).map(|(at, _)| at).collect();
+        assert_eq!(writes.len(), 3);
+        writes[1]
+    };
+    fake.shared.calls_left.store(i64::try_from(second).unwrap() + 1, Ordering::SeqCst);
+    assert!(fake.apply(&next).is_err());
+    fake.forget_log();
+    fake.shared.calls_left.store(i64::MAX, Ordering::SeqCst);
+    let plan = fake.plan(&next);
+    let done = plan.steps.iter().find_map(|step| match step {
+        Step::Upload { file, done, .. } if file == "base-9.qcow2" => Some(*done),
+        _ => None,
+    });
+    assert_eq!(done, Some(SEGMENT), "the second segment was sent, but not yet told");
+    fake.apply(&next).unwrap();
+    assert_eq!(fake.log().iter().filter(is_write).count(), 2);
     assert_eq!(fake.started(), ["w-1"]);
 }
 

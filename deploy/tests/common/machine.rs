@@ -188,8 +188,8 @@ impl Hypervisor for Machine {
         self.call(&format!("read volume {name}"))?;
         let inner = self.inner.lock().unwrap();
         let volume = inner.volumes.get(name).ok_or_else(|| failed("no such volume"))?;
-        let rest = volume.1.iter().skip(usize::try_from(offset).unwrap());
-        Ok(rest.take(usize::try_from(length).unwrap()).copied().collect())
+        let rest = volume.1.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        Ok(rest[..rest.len().min(usize::try_from(length).unwrap())].to_vec())
     }
 
     fn define_domain(&self, xml: &str) -> Result<(), HypervisorError> {
