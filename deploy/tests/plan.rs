@@ -5,7 +5,7 @@ mod common;
 use common::cluster::{TestCluster, ha, node};
 use common::machine::FakeDomain;
 use common::world::Fake;
-use kubi_deploy::plan::{Action, Options, Plan, Problem, Reason, Risk, Step, plan};
+use kubi_deploy::plan::{Action, Options, Plan, Problem, Reason, Risk, Step, destruction, leftovers, plan};
 use kubi_deploy::render::plan_text;
 
 /// The cluster, deployed and healthy.
@@ -261,6 +261,45 @@ fn a_hypervisor_out_of_reach_does_not_stop_the_others() {
     assert!(!plan.is_blocked());
     assert!(!plan.changed_nodes().any(|change| change.node == "w-3"), "{plan:?}");
     assert_eq!(plan.changed_nodes().count(), 5);
+}
+
+#[test]
+fn images_of_old_builds_go_when_nothing_needs_them() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let second = cluster.change(|c| c.node("w-1").version = 2);
+    let third = second.change(|c| c.node("w-1").version = 3);
+    fake.apply(&second.build()).unwrap();
+    let state = || fake.machines["one"].snapshot();
+    let old = |kept: &[&kubi_deploy::build::Build]| leftovers(&[cluster.build()], kept, &state());
+    assert_eq!(old(&[&second.build()]), ["w-1-101.qcow2".to_owned()].into(), "all else is still needed");
+    assert_eq!(old(&[&cluster.build()]), [].into());
+    // A node that was left behind keeps its images.
+    let both = [cluster.build(), second.build()];
+    assert_eq!(leftovers(&both, &[&third.build()], &state()), ["w-1-101.qcow2".to_owned()].into());
+}
+
+#[test]
+fn destroying_spares_data_and_what_others_use() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let mut inner = fake.machines["one"].inner.lock().unwrap();
+    let xml = "<domain><name>other</name><uuid>o</uuid><devices><disk><source volume='base-1.qcow2'/></disk></devices></domain>";
+    inner.domains.insert("other".into(), FakeDomain { xml: xml.into(), since: None });
+    inner.volumes.insert("somebody.raw".into(), (1, vec![], None));
+    drop(inner);
+    let state = fake.machines["one"].snapshot();
+    let what = |with_data| destruction([cluster.build()].iter(), "one", &state, with_data);
+    let kept = what(false);
+    assert_eq!((kept.domains.len(), kept.networks.len(), kept.kept.len()), (6, 2, 6));
+    assert!(
+        !kept
+            .volumes
+            .iter()
+            .any(|volume| volume.contains("data") || volume.contains("base") || volume.contains("somebody"))
+    );
+    assert_eq!(kept.volumes.len(), 6 + 6 + 1, "layers, overlays, the artifact disk: {:?}", kept.volumes);
+    assert_eq!(what(true).volumes.len(), 6 + 6 + 1 + 6);
 }
 
 #[test]

@@ -60,6 +60,13 @@ pub fn console_file(domain: &str) -> String {
     format!("{domain}-console.log")
 }
 
+/// That, and the older ones that virtlogd puts aside when it becomes long (three, as it is shipped).
+pub fn console_files(domain: &str) -> impl Iterator<Item = String> {
+    let file = console_file(domain);
+    let older: Vec<String> = (0..3).map(|number| format!("{file}.{number}")).collect();
+    std::iter::once(file).chain(older)
+}
+
 /// Without what would move a terminal's cursor or change its colours.
 pub fn last_lines(bytes: &[u8], count: usize) -> String {
     let text = String::from_utf8_lossy(bytes);

@@ -13,7 +13,7 @@ mod report;
 mod storage;
 
 pub use error::ApplyError;
-pub use gates::{console_file, last_lines};
+pub use gates::{console_file, console_files, last_lines};
 pub use report::{Clock, Event, Report};
 
 use crate::build::Build;

@@ -1,5 +1,6 @@
 //! Taking a node out of the cluster. Its data disk stays.
 
+use super::gates::console_files;
 use super::{ApplyError, World, drain, node};
 use crate::deployment::Role;
 use crate::plan::Removal;
@@ -15,8 +16,8 @@ pub fn remove(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
     }
     node::power_off(world, hypervisor, &removal.domain)?;
     // The volumes go first: without the domain, nobody would know that they are the cluster's.
-    for volume in &removal.root_volumes {
-        hypervisor.delete_volume(pool, volume)?;
+    for volume in removal.root_volumes.iter().cloned().chain(console_files(&removal.domain)) {
+        hypervisor.delete_volume(pool, &volume)?;
     }
     hypervisor.undefine_domain(&removal.domain)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! `apply`: plans, asks, and does it.
 
 use super::plan::ChoiceArgs;
+use super::tidy::tidy;
 use super::{Cli, Exit, Failure, Outcome, Ui};
 use crate::apply::{Limits, World, apply};
 use crate::edge::{Lock, Session, SystemClock};
@@ -80,6 +81,7 @@ pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &U
             session.folder.remember(&session.build)?;
         }
         do_it(session, choice, work, ui, &plan, &observed)?;
+        tidy(session, ui)?;
     }
     match plan.problems.is_empty() {
         true => Ok(Exit::Done),

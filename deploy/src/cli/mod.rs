@@ -10,6 +10,7 @@ mod kubeconfig;
 mod plan;
 mod rollback;
 mod status;
+mod tidy;
 mod ui;
 
 pub use failure::{Exit, Failure, Outcome};

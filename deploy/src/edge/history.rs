@@ -23,16 +23,19 @@ impl Folder {
             let bytes = read(&self.relative(path))?;
             write(&target.join("deploy").join(path), &bytes)?;
         }
-        write(&target.join("build.json"), &record)?;
-        self.forget_old()
+        write(&target.join("build.json"), &record)
     }
 
-    fn forget_old(&self) -> Result<(), FolderError> {
-        let numbers = self.deployed_numbers();
-        for number in &numbers[..numbers.len().saturating_sub(KEPT)] {
-            remove(&self.deployed_folder().join(number.to_string()))?;
-        }
-        Ok(())
+    /// Builds that are too old to go back to, and those that are not.
+    pub fn old_and_kept(&self) -> (Vec<u64>, Vec<u64>) {
+        let mut old = self.deployed_numbers();
+        let kept = old.split_off(old.len().saturating_sub(KEPT));
+        (old, kept)
+    }
+
+    /// After its images have gone from the pools: nothing else knows their names.
+    pub fn forget(&self, number: u64) -> Result<(), FolderError> {
+        remove(&self.deployed_folder().join(number.to_string()))
     }
 }
 

@@ -5,6 +5,18 @@ use crate::observed::State;
 use crate::upload::marker;
 use std::collections::BTreeSet;
 
+/// Images of builds that nobody will go back to: those that no other build and no domain on the hypervisor needs.
+pub fn leftovers(old: &[Build], kept: &[&Build], state: &State) -> BTreeSet<String> {
+    let images = |build: &Build| -> Vec<String> {
+        let files = build.deployment.images.iter();
+        files.flat_map(|image| [image.file.clone(), marker(&image.file)]).collect()
+    };
+    let mut needed: BTreeSet<String> = kept.iter().flat_map(|build| images(build)).collect();
+    needed.extend(state.domains.iter().flat_map(|domain| domain.volumes.iter().cloned()));
+    let there = |name: &String| state.pool.as_ref().is_some_and(|pool| pool.volumes.contains_key(name));
+    old.iter().flat_map(images).filter(|name| there(name) && !needed.contains(name)).collect()
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Destruction {
     pub domains: BTreeSet<String>,
@@ -30,7 +42,7 @@ pub fn destruction<'a>(
             out.domains.insert(domain.name.clone());
             let top = |serial: &str| domain.disks.get(serial).and_then(|disk| disk.chain.first().cloned());
             candidates.extend(top("kubi-root"));
-            candidates.insert(crate::apply::console_file(&domain.name));
+            candidates.extend(crate::apply::console_files(&domain.name));
             data.extend(top("kubi-data"));
         }
         let networks = deployment.networks.iter().filter(|network| network.hypervisor == hypervisor);

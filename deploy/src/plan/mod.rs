@@ -14,7 +14,7 @@ mod step;
 mod storage;
 
 pub use change::{Action, Member, NewData, NodeChange, Reason};
-pub use destroy::{Destruction, destruction};
+pub use destroy::{Destruction, destruction, leftovers};
 pub use problem::Problem;
 pub use risk::Risk;
 pub use step::{Removal, Step};
