@@ -158,6 +158,11 @@ fn load(record: &Path, folder: &Path) -> Result<Build, FolderError> {
     Ok(Build { number: parsed.number, deployment, xml })
 }
 
+/// The number in a build's record.
+pub fn number_of(record: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<Record>(record).ok().map(|record| record.number)
+}
+
 pub fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
     std::fs::read(path).map_err(|source| FolderError::Io { path: path.to_owned(), source })
 }

@@ -1,7 +1,7 @@
 //! What was deployed: `out/<cluster>/deployed/<number>/` holds the deploy files of a build, so that it can be deployed
 //! again. The images stay in `images/` (`kubi gc` keeps them), and in the pools.
 
-use super::folder::{Folder, FolderError, read};
+use super::folder::{Folder, FolderError, number_of, read};
 use crate::build::Build;
 use std::io;
 use std::path::Path;
@@ -13,7 +13,12 @@ impl Folder {
     /// Notes that a build is being deployed. A folder without `build.json` is one that was interrupted here.
     pub fn remember(&self, build: &Build) -> Result<(), FolderError> {
         let target = self.deployed_folder().join(build.number.to_string());
-        let record = read(&self.root.join("build.json"))?;
+        let path = self.root.join("build.json");
+        let record = read(&path)?;
+        if number_of(&record) != Some(build.number) {
+            // A newer build was published since this one was read.
+            return Err(FolderError::NotOfBuild { path, number: build.number });
+        }
         if std::fs::read(target.join("build.json")).is_ok_and(|known| known == record) {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 const BOOT: Duration = Duration::from_secs(40);
 
 #[derive(Default)]
-pub struct Services_ {
+pub struct ServiceState {
     /// Names of etcd's members; their data would say the same.
     pub members: BTreeSet<String>,
     pub leader: String,
@@ -33,7 +33,7 @@ pub struct Services_ {
 pub struct Fake {
     pub shared: Arc<Shared>,
     pub machines: BTreeMap<String, Arc<Machine>>,
-    pub state: Mutex<Services_>,
+    pub state: Mutex<ServiceState>,
     pub deployment: Mutex<Deployment>,
     /// Bundles that never become healthy.
     pub broken: Mutex<BTreeSet<String>>,

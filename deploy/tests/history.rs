@@ -1,0 +1,53 @@
+//! What is noted of deployed builds, and read again for going back.
+
+use kubi_deploy::edge::{Folder, FolderError, Lock};
+use std::path::Path;
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn deployed_builds_can_be_read_again_until_they_are_old() {
+    let out = tempfile::tempdir().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data"), out.path());
+    let folder = Folder::find(out.path(), None).unwrap();
+    let build = folder.build().unwrap();
+    assert!(matches!(folder.deployed(build.number), Err(FolderError::NotDeployed { .. })));
+    folder.remember(&build).unwrap();
+    folder.remember(&build).unwrap();
+    let again = folder.deployed(build.number).unwrap();
+    assert_eq!((again.number, &again.deployment, &again.xml), (build.number, &build.deployment, &build.xml));
+    // A build that was published meanwhile is not noted under the number of the one that was planned.
+    let mut other = build.clone();
+    other.number += 1;
+    assert!(matches!(folder.remember(&other), Err(FolderError::NotOfBuild { .. })));
+
+    for number in 10..16 {
+        std::fs::create_dir_all(folder.deployed_folder().join(number.to_string())).unwrap();
+    }
+    assert_eq!(folder.old_and_kept(), (vec![build.number, 10], vec![11, 12, 13, 14, 15]));
+    folder.forget(build.number).unwrap();
+    assert!(matches!(folder.deployed(build.number), Err(FolderError::NotDeployed { .. })));
+    // Written in part, then interrupted.
+    assert!(matches!(folder.deployed(12), Err(FolderError::NotDeployed { .. })));
+}
+
+#[test]
+fn two_deployers_do_not_meet() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("deployed/.lock");
+    let first = Lock::acquire(&path).unwrap();
+    assert!(matches!(Lock::acquire(&path), Err(FolderError::Busy { .. })));
+    drop(first);
+    Lock::acquire(&path).unwrap();
+}
