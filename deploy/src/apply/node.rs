@@ -22,7 +22,8 @@ pub fn boot_all(world: &World<'_>, changes: &[NodeChange], careful: bool) -> Res
         if careful {
             quorum::protect(world, node)?;
         }
-        if change.drain {
+        // Nobody moves anything where nothing runs.
+        if careful && change.drain {
             drain::drain(world, node)?;
         }
         if change.join_etcd {

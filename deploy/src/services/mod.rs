@@ -14,7 +14,7 @@ pub use credentials::{Credentials, CredentialsError, KubeConfig};
 pub use etcd::{MemberInfo, MemberStatus};
 pub use expiry::{certificate_expiries, peer_expiry};
 pub use http::Pem;
-pub use kubernetes::{NodeInfo, Pod};
+pub use kubernetes::{Api, NodeInfo, Pod};
 pub use merge::merge_kubeconfig;
 pub use remote::Remote;
 

@@ -27,7 +27,7 @@ pub fn status(build: &Build, observed: &Observed, services: &Remote, credentials
     let api_answers = control_plane.iter().any(|row| row.healthy);
     let kubernetes = kubernetes(deployment, services, api_answers);
     if api_answers {
-        control_plane.extend(api::leases(services));
+        control_plane.extend(api::components(deployment, services));
     }
     Status {
         cluster: deployment.cluster.clone(),

@@ -1,8 +1,8 @@
 //! What the Kubernetes API says about the cluster.
 
 use super::{AddonRow, ComponentRow, KubernetesStatus, NodeRow, VolumeRow};
-use crate::deployment::Deployment;
-use crate::services::{NodeInfo, Pod, Remote, ServiceError};
+use crate::deployment::{Deployment, Role};
+use crate::services::{Api, NodeInfo, Pod, Remote, ServiceError};
 use serde_json::Value;
 
 pub fn kubernetes(deployment: &Deployment, services: &Remote, answers: bool) -> KubernetesStatus {
@@ -70,22 +70,40 @@ fn volume(item: &Value) -> VolumeRow {
     }
 }
 
-/// Who leads among controller managers and schedulers: they answer nobody from outside, but hold leases.
-pub fn leases(services: &Remote) -> Vec<ComponentRow> {
+/// Controller managers and schedulers answer nobody from outside. Where there are several, they hold leases; a single one
+/// elects nobody, and its API server says how it is.
+pub fn components(deployment: &Deployment, services: &Remote) -> Vec<ComponentRow> {
     let Ok(api) = services.api() else { return Vec::new() };
-    let lease = |name: &str| {
-        let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}");
-        let answer = api.get(&path);
-        let holder = answer.as_ref().map(|lease| text(&lease["spec"]["holderIdentity"])).unwrap_or_default();
-        let renewed = answer.as_ref().map(|lease| text(&lease["spec"]["renewTime"])).unwrap_or_default();
-        ComponentRow {
-            name: name.to_owned(),
-            place: holder.split('_').next().unwrap_or_default().to_owned(),
-            healthy: !holder.is_empty(),
-            detail: if holder.is_empty() { "nobody leads".to_owned() } else { format!("renewed {renewed}") },
-        }
+    let controllers: Vec<_> = deployment.nodes.iter().filter(|node| node.has(Role::Controller)).collect();
+    match controllers.as_slice() {
+        [controller] => component_statuses(&api, &controller.name),
+        _ => ["kube-controller-manager", "kube-scheduler"].into_iter().map(|name| lease(&api, name)).collect(),
+    }
+}
+
+fn component_statuses(api: &Api<'_>, place: &str) -> Vec<ComponentRow> {
+    let items = api.list("/api/v1/componentstatuses").unwrap_or_default();
+    let row = |name: &str| {
+        let item = items.iter().find(|item| item["metadata"]["name"] == name);
+        let condition = item.and_then(|item| item["conditions"].as_array()?.iter().find(|c| c["type"] == "Healthy"));
+        let healthy = condition.is_some_and(|condition| condition["status"] == "True");
+        let message = condition.map(|condition| text(&condition["message"])).unwrap_or_default();
+        let detail = if healthy { String::new() } else { message };
+        ComponentRow { name: format!("kube-{name}"), place: place.to_owned(), healthy, detail }
     };
-    ["kube-controller-manager", "kube-scheduler"].into_iter().map(lease).collect()
+    ["controller-manager", "scheduler"].into_iter().map(row).collect()
+}
+
+fn lease(api: &Api<'_>, name: &str) -> ComponentRow {
+    let answer = api.get(&format!("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}"));
+    let holder = answer.as_ref().map(|lease| text(&lease["spec"]["holderIdentity"])).unwrap_or_default();
+    let renewed = answer.as_ref().map(|lease| text(&lease["spec"]["renewTime"])).unwrap_or_default();
+    ComponentRow {
+        name: name.to_owned(),
+        place: holder.split('_').next().unwrap_or_default().to_owned(),
+        healthy: !holder.is_empty(),
+        detail: if holder.is_empty() { "nobody leads".to_owned() } else { format!("leads, renewed {renewed}") },
+    }
 }
 
 fn text(value: &Value) -> String {

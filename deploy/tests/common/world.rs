@@ -257,6 +257,9 @@ impl Services for Fake {
 
     fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError> {
         let nodes = self.kubernetes_nodes.lock().unwrap().clone();
+        if !nodes.iter().any(|name| name.starts_with("c-") && self.up(name).is_some()) {
+            return Err(self.refused("no API server"));
+        }
         let cordoned = self.state.lock().unwrap().cordoned.clone();
         let info = |name: &String| NodeInfo {
             name: name.clone(),
