@@ -33,6 +33,8 @@ pub struct Options {
 /// A side that cannot be read; the errors say what to do.
 pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Diff, SideError> {
     let sides = Sides { before, after, options };
+    // Those of many nodes take a while to read.
+    rayon::join(|| before.facts(), || after.facts());
     let names = sides.names()?;
     let mut trees = sides.trees(&names)?;
     let (moved, other_inputs) = sides.inputs();
@@ -53,7 +55,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         before: sides.info(before),
         after: sides.info(after),
         summary: Summary::default(),
-        notes: options.notes.clone(),
+        notes: sides.notes(),
         risks: Vec::new(),
         spec: moved.into_iter().map(|moved| moved.change).collect(),
         inputs: other_inputs,
@@ -120,6 +122,16 @@ impl Sides<'_> {
             .into_iter()
             .filter(|(_, pairs)| !pairs.is_empty())
             .collect())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let unknown = [self.before, self.after].into_iter().filter(|side| side.facts().is_none()).map(|side| {
+            let label = side.info().label;
+            format!("what {label} was made from is not kept: spec keys, versions, effects and risks that follow from them are not told")
+        });
+        let mut notes = self.options.notes.clone();
+        notes.extend(unknown);
+        notes
     }
 
     fn inputs(&self) -> (Vec<Moved>, Vec<FieldChange>) {

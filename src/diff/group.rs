@@ -67,7 +67,9 @@ fn pattern(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> Chan
     for field in &mut change.fields {
         *field = pattern_of(field, &old, &new);
     }
-    for hunk in &mut change.hunks {
+    // Where there are fields, nobody reads the lines as a pattern.
+    let hunks = if change.fields.is_empty() { change.hunks.as_mut_slice() } else { &mut [] };
+    for hunk in hunks {
         for line in &mut hunk.lines {
             let text = without_hashes(&replace(&replace(&line.text, &new), &old));
             if text != line.text {

@@ -121,7 +121,7 @@ impl Opener<'_> {
             if self.selection.old.is_some() { format!(" in {root}") } else { String::new() }
         );
         let info = SideInfo { label, kind: SideKind::Build, ..SideInfo::default() };
-        Ok(Loaded::Output(Box::new(OutputSide::new(output, &name, record, number.is_none(), info)?), name))
+        Ok(Loaded::Output(Box::new(OutputSide::new(output, &name, record, number.is_none(), info)), name))
     }
 
     fn spec(&self) -> Result<Loaded, Failure> {

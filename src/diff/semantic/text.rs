@@ -8,7 +8,7 @@ const CONTEXT: usize = 3;
 /// Larger texts are told apart by their digests alone.
 const MAX_BYTES: usize = 4 << 20;
 /// Words are compared in lines up to this length.
-const MAX_LINE: usize = 4096;
+const MAX_LINE: usize = 1000;
 
 /// The hunks of a unified diff; none where the texts are equal or larger than 4 MiB.
 pub fn hunks(before: &str, after: &str) -> Vec<Hunk> {

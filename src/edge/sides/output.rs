@@ -8,7 +8,7 @@ use crate::edge::output::{Output, OutputError};
 use crate::store::{BuildRecord, ReviewManifest};
 use crate::tree::{Digest, Kind, NodePath, Origin, Owner, Tree};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A build of one cluster.
 #[derive(Debug)]
@@ -16,7 +16,8 @@ pub struct OutputSide {
     store: Store,
     cluster: String,
     info: SideInfo,
-    facts: Option<Facts>,
+    /// Read when they are first asked for.
+    facts: OnceLock<Option<Facts>>,
     keys: BTreeMap<String, NodeKey>,
     record: BuildRecord,
     newest: bool,
@@ -31,19 +32,13 @@ struct Store {
 
 impl OutputSide {
     /// A build with its record. Facts are there for the newest build, and for older ones made from the same inputs.
-    pub fn new(
-        output: Output,
-        cluster: &str,
-        record: BuildRecord,
-        newest: bool,
-        info: SideInfo,
-    ) -> Result<Self, SideError> {
-        let facts = read_facts(&output, cluster, &record)?;
+    pub fn new(output: Output, cluster: &str, record: BuildRecord, newest: bool, info: SideInfo) -> Self {
         let key = |(name, node): (&String, &crate::store::NodeRecord)| {
             (name.clone(), NodeKey { bundle: Some(node.bundle.clone()), plan: Some(node.plan.clone()) })
         };
         let keys = record.nodes.iter().map(key).collect();
-        Ok(Self { store: Store::new(output), cluster: cluster.to_owned(), info, facts, keys, record, newest })
+        let facts = OnceLock::new();
+        Self { store: Store::new(output), cluster: cluster.to_owned(), info, facts, keys, record, newest }
     }
 
     /// Whether its nodes have overlays.
@@ -65,15 +60,12 @@ impl OutputSide {
     }
 }
 
-fn read_facts(output: &Output, cluster: &str, record: &BuildRecord) -> Result<Option<Facts>, SideError> {
+/// `None` where they are not kept any more, or were written by another version of kubi.
+fn read_facts(output: &Output, cluster: &str, record: &BuildRecord) -> Option<Facts> {
     let name = facts_file();
-    let Some(expected) = record.files.get(&name) else { return Ok(None) };
-    let path = output.cluster_path(cluster).join(&name);
-    let bytes = files::read_optional(&path).map_err(|error| machine(error.to_string()))?;
-    let Some(bytes) = bytes.filter(|bytes| Digest::of(bytes) == *expected) else { return Ok(None) };
-    let facts = Facts::parse(&bytes);
-    let fail = |error| SideError::new(format!("{} {error}", path.display()), "run `kubi build` to write it again");
-    facts.map(Some).map_err(fail)
+    let expected = record.files.get(&name)?;
+    let bytes = files::read_optional(&output.cluster_path(cluster).join(&name)).ok()??;
+    if Digest::of(&bytes) == *expected { Facts::parse(&bytes).ok() } else { None }
 }
 
 impl Side for OutputSide {
@@ -82,7 +74,7 @@ impl Side for OutputSide {
     }
 
     fn facts(&self) -> Option<&Facts> {
-        self.facts.as_ref()
+        self.facts.get_or_init(|| read_facts(&self.store.output, &self.cluster, &self.record)).as_ref()
     }
 
     fn nodes(&self) -> &BTreeMap<String, NodeKey> {
