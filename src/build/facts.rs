@@ -6,16 +6,10 @@ use crate::diff::facts::{ArtifactFacts, BaseFacts, ClassFacts, ComponentFacts, F
 use crate::edge::output::OutputError;
 use crate::plan::{Class, NodePlan, Plan};
 use crate::spec::Value;
+use crate::store::FACTS;
 use crate::tree::Digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-const FILE: &str = "facts.json";
-
-/// Where a build keeps its facts, in the cluster's folder.
-pub fn facts_file() -> String {
-    format!("deploy/{FILE}")
-}
 
 /// Gathers what `plan` was made from. `sealed_root` is the sealed file as it is.
 pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed_root: Option<&[u8]>) -> Facts {
@@ -45,8 +39,8 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed_root: Option<&[u8]>) -
 /// Keeps the facts of a build that is being published.
 pub fn write(context: &Context<'_>) -> Result<(), BuildError> {
     let facts = facts(context.prepared, context.plan, context.request.inputs.sealed_root.as_deref());
-    let failed = |source| BuildError::Output(OutputError::Json { path: FILE.to_owned(), source });
-    Ok(context.publication.deploy_file(FILE, &facts.to_bytes().map_err(failed)?)?)
+    let failed = |source| BuildError::Output(OutputError::Json { path: FACTS.to_owned(), source });
+    Ok(context.publication.facts(&facts.to_bytes().map_err(failed)?)?)
 }
 
 fn node_facts(prepared: &Prepared, plan: &NodePlan, classes: &mut Vec<Arc<Class>>) -> NodeFacts {

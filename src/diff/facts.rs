@@ -1,4 +1,5 @@
-//! What a build was made from, as far as a comparison needs it: kept as `deploy/facts.json` beside each build.
+//! What a build was made from, as far as a comparison needs it: kept as `deploy/facts.json`, and in the store for older
+//! builds.
 
 use crate::spec::units::Bytes;
 use crate::spec::{Architecture, Boot, From, Node, Role, Value};

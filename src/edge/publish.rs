@@ -8,7 +8,7 @@ use super::lock_file::LockFile;
 use super::output::{Output, OutputError, Present};
 use super::review_tree;
 use crate::bundle::{Bundle, Identity};
-use crate::store::{BuildRecord, Index, IndexEntry, NodeRecord, OCI_LAYOUT, ReviewManifest};
+use crate::store::{BuildRecord, FACTS, Index, IndexEntry, NodeRecord, OCI_LAYOUT, ReviewManifest};
 use crate::tree::{Digest, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -155,6 +155,12 @@ impl Publication {
     /// Adds `deploy/<name>`, unless it is there with the same bytes.
     pub fn deploy_file(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
         self.file(format!("deploy/{name}"), bytes, 0o644)
+    }
+
+    /// Adds what the build was made from: beside `deploy.json`, and in the store for as long as the build's record.
+    pub fn facts(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.blob(&Digest::of(bytes), bytes)?;
+        self.file(FACTS.to_owned(), bytes, 0o644)
     }
 
     /// Keeps `deploy/<name>` as the last build wrote it; `false` when that is not there.

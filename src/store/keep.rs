@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Blobs and images that something still needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needed {
-    /// Manifests, configs and layers.
+    /// Manifests, configs, layers and facts.
     pub blobs: BTreeSet<Digest>,
     /// File names in `images/`, by cluster.
     pub images: BTreeMap<String, BTreeSet<String>>,
@@ -17,7 +17,7 @@ pub struct Needed {
 impl Needed {
     /// Adds what a build names: its manifests (follow them with [`Needed::add_manifest`]) and its images.
     pub fn add_build(&mut self, cluster: &str, record: &BuildRecord) {
-        self.blobs.extend(record.nodes.values().map(|node| node.bundle.clone()));
+        self.blobs.extend(record.nodes.values().map(|node| node.bundle.clone()).chain(record.facts().cloned()));
         self.add_images(cluster, record);
     }
 

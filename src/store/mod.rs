@@ -21,5 +21,5 @@ mod review;
 
 pub use index::{Index, IndexEntry, OCI_LAYOUT};
 pub use keep::{Needed, builds_to_keep};
-pub use record::{BuildRecord, ImageRecord, NodeRecord, RecordError};
+pub use record::{BuildRecord, FACTS, ImageRecord, NodeRecord, RecordError};
 pub use review::{ReviewEntry, ReviewManifest, ReviewSecret};

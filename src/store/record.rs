@@ -4,6 +4,9 @@ use crate::tree::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Where the newest build says what it was made from, in the cluster's folder.
+pub const FACTS: &str = "deploy/facts.json";
+
 const FORMAT: u32 = 2;
 
 /// `out/<cluster>/build.json`.
@@ -117,6 +120,11 @@ impl BuildRecord {
         let mut out = serde_json::to_vec_pretty(self)?;
         out.push(b'\n');
         Ok(out)
+    }
+
+    /// The digest of what the build was made from. Those of older builds are in the store.
+    pub fn facts(&self) -> Option<&Digest> {
+        self.files.get(FACTS)
     }
 
     /// Every file in `images/` that the build needs, with its digest.

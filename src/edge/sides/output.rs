@@ -1,6 +1,5 @@
 //! Builds in an output folder as sides: the newest one, an older one, or a single bundle of its store.
 
-use crate::build::facts_file;
 use crate::bundle::{ConfigEntry, EntryType, read_config};
 use crate::diff::{Facts, NodeKey, Secret, Side, SideEntry, SideError, SideInfo};
 use crate::edge::files;
@@ -61,10 +60,9 @@ impl OutputSide {
 }
 
 /// `None` where they are not kept any more, or were written by another version of kubi.
-fn read_facts(output: &Output, cluster: &str, record: &BuildRecord) -> Option<Facts> {
-    let name = facts_file();
-    let expected = record.files.get(&name)?;
-    let bytes = files::read_optional(&output.cluster_path(cluster).join(&name)).ok()??;
+fn read_facts(output: &Output, record: &BuildRecord) -> Option<Facts> {
+    let expected = record.facts()?;
+    let bytes = files::read_optional(&output.blob_path(expected)).ok()??;
     if Digest::of(&bytes) == *expected { Facts::parse(&bytes).ok() } else { None }
 }
 
@@ -74,7 +72,7 @@ impl Side for OutputSide {
     }
 
     fn facts(&self) -> Option<&Facts> {
-        self.facts.get_or_init(|| read_facts(&self.store.output, &self.cluster, &self.record)).as_ref()
+        self.facts.get_or_init(|| read_facts(&self.store.output, &self.record)).as_ref()
     }
 
     fn nodes(&self) -> &BTreeMap<String, NodeKey> {
