@@ -79,9 +79,9 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
     if found.is_empty() { Err("there is no certificate in the file".to_owned()) } else { Ok(found) }
 }
 
-/// What an API's error says, or the start of its text.
-fn message(text: &str) -> String {
+/// What an API's error says, or the end of its text: a failing `/readyz` lists checks and ends with the verdict.
+pub fn message(text: &str) -> String {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     let known = ["message", "error"].iter().find_map(|key| value[key].as_str());
-    known.unwrap_or(text).chars().take(300).collect()
+    known.unwrap_or_else(|| text.trim_end().lines().last().unwrap_or_default()).chars().take(300).collect()
 }

@@ -1,6 +1,6 @@
 //! [`Services`] over the network.
 
-use super::http::{Http, Pem};
+use super::http::{Http, Pem, message};
 use super::kubernetes::Api;
 use super::{Credentials, MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, etcd};
 use crate::deployment::{Deployment, EtcdMember, Wait};
@@ -76,9 +76,7 @@ impl Services for Remote {
                 let http = self.api().map_err(|error| error.to_string())?.http;
                 match http.call(Method::GET, url, None).map_err(|error| error.to_string())? {
                     (200, _) => Ok(()),
-                    (status, text) => {
-                        Err(format!("{url} answered {status}: {}", text.lines().last().unwrap_or_default()))
-                    }
+                    (status, text) => Err(format!("{url} answered {status}: {}", message(&text))),
                 }
             }
             Wait::Node { name, label } => self.node_holds(name, label),
