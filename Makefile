@@ -4,7 +4,7 @@
 CARGO ?= cargo
 KUBI  := target/release/kubi
 
-.PHONY: demo test check bench bless setup build deploy clean
+.PHONY: demo test check bench bless setup build deploy e2e clean
 
 ## demo: installs what it needs, builds kubi, a base image and examples/kubicluster, and shows the result
 demo:
@@ -26,6 +26,10 @@ deploy:
 ## test: everything that must hold
 test:
 	./scripts/test
+
+## e2e: kubi-deploy against a real libvirtd and emulated nodes, as root; under 20 minutes on two idle cores
+e2e:
+	./scripts/e2e
 
 ## check: format, lints, documentation, dependencies, licences
 check:

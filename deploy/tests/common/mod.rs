@@ -9,5 +9,6 @@
 )]
 
 pub mod cluster;
+pub mod e2e;
 pub mod machine;
 pub mod world;
