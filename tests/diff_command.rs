@@ -178,6 +178,35 @@ fn every_key_of_the_json_is_documented() {
 }
 
 #[test]
+fn a_terminal_gets_colours_and_a_pager() {
+    let workspace = Workspace::example("ha");
+    workspace.kubi(["build"]).success();
+    replaced(&workspace, "maxPods: 200", "maxPods: 210");
+    let script = require_tool("script", "bsdutils");
+    let on_terminal = |variables: &[(&str, &str)]| {
+        let line = format!("stty rows 10 cols 70; {} diff --today 2026-11-20", env!("CARGO_BIN_EXE_kubi"));
+        let mut command = Command::new(&script);
+        let environment = workspace.command();
+        let known = environment.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.args(["-qec", &line, "/dev/null"]).current_dir(workspace.path()).env_clear().envs(known);
+        run(command.envs(variables.iter().copied()), LIMIT).success().replace("\r\n", "\n")
+    };
+    let plain = diff(&workspace, &[]).success();
+    let shown = on_terminal(&[("PAGER", "cat > paged; echo paged")]);
+    assert_eq!(shown, "paged\n");
+    let paged = std::fs::read_to_string(workspace.path().join("paged")).unwrap();
+    assert!(paged.contains("\u{1b}[33m~ /etc/kubernetes/kubelet/config.yaml\u{1b}[0m"), "{paged:?}");
+    let without: String =
+        paged.split('\u{1b}').map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
+    let long: Vec<&str> = without.lines().filter(|line| line.chars().count() > 70).collect();
+    assert!(long.is_empty(), "{long:#?}");
+    assert!(on_terminal(&[("PAGER", "cat"), ("NO_COLOR", "1")]).starts_with("ha: build 1 → cluster.yaml\n"));
+    assert_eq!(on_terminal(&[("PAGER", "cat"), ("NO_COLOR", "1"), ("COLUMNS", "120")]), plain);
+    // No pager is no reason to show nothing.
+    assert!(on_terminal(&[("PAGER", "no-such-pager"), ("NO_COLOR", "1")]).contains("maxPods: 200 → 210"));
+}
+
+#[test]
 fn libvirt_gets_other_machines() {
     let workspace = Workspace::example("ha");
     workspace.kubi(["build", "--out", "first"]).success();

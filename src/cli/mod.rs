@@ -102,7 +102,7 @@ pub enum Command {
 /// Runs a command; the process's exit code says how it went.
 pub fn run(cli: &Cli) -> Exit {
     let ui = Ui::new(cli.output, cli.quiet);
-    show_events(&ui);
+    show_events();
     let outcome = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Init(args) => init::run(args, &ui),
@@ -135,12 +135,13 @@ pub fn run(cli: &Cli) -> Exit {
 }
 
 /// Warnings from below the commands go to standard error; `KUBI_LOG=debug` shows more (tracing's filter syntax).
-fn show_events(ui: &Ui) {
+fn show_events() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("KUBI_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours would need another feature of the crate, which complains on every terminal without it.
     // Fails only when a subscriber is set already, which then shows them.
-    let _ = events.with_ansi(ui.colour).without_time().with_target(false).try_init();
+    let _ = events.with_ansi(false).without_time().with_target(false).try_init();
 }
 
 #[cfg(test)]

@@ -80,9 +80,9 @@ pub fn telling(change: &Change) -> Vec<&FieldChange> {
     if telling.is_empty() { change.fields.iter().collect() } else { telling }
 }
 
-/// Whether lines are needed to understand a change: where no field says it.
+/// Whether lines are needed to understand a change: where no field says it, or the whole file is new or gone.
 pub fn needs_lines(change: &Change) -> bool {
-    change.fields.is_empty()
+    change.fields.is_empty() || matches!(change.state, State::Added | State::Removed)
 }
 
 /// What is special about a change, behind its path.

@@ -118,7 +118,7 @@ impl Out {
         let value = plain(&field_value(field));
         let head = format!("{} {name}", field_sign(field.kind));
         let room = self.style.width.saturating_sub(indent + 2);
-        if head.chars().count() + 2 + value.chars().count() <= room || value.chars().count() < 24 {
+        if head.chars().count() + 2 + value.chars().count() <= room {
             let painted = self.paint(&head, sgr);
             self.text += &format!("{:indent$}{painted}{}{value}\n", "", if value.is_empty() { "" } else { ": " });
             return;
@@ -153,10 +153,16 @@ impl Out {
             State::Removed => RED,
             State::Changed | State::Renamed => YELLOW,
         };
-        let format = if change.format.is_empty() { String::new() } else { format!("  {}", change.format) };
-        let remark = remark(change).map(|remark| format!("  {remark}")).unwrap_or_default();
-        let path = self.paint(&format!("{} {}", sign(change.state), plain(&change.path)), sgr);
-        self.text += &format!("  {path}{}\n", self.paint(&plain(&format!("{format}{remark}")), DIM));
+        let head = cut(&format!("{} {}", sign(change.state), plain(&change.path)), self.style.width.saturating_sub(2));
+        let about = [Some(change.format.clone()), remark(change)].into_iter().flatten().filter(|text| !text.is_empty());
+        let about: String = about.map(|text| format!("  {}", plain(&text))).collect();
+        let room = self.style.width.saturating_sub(2 + head.chars().count());
+        self.text += &format!("  {}", self.paint(&head, sgr));
+        let fits = about.chars().count() <= room;
+        self.text += &format!("{}\n", if fits { self.paint(&about, DIM) } else { String::new() });
+        if !fits {
+            self.line(6, DIM, about.trim());
+        }
         telling(change).into_iter().for_each(|field| self.field(6, field));
         if self.style.lines || needs_lines(change) {
             self.hunks(&change.hunks);

@@ -170,7 +170,11 @@ impl Protection {
 
 /// Modes that let more people in, and secrets that get another owner.
 pub fn file_opened(evidence: &Evidence<'_>) -> Vec<Finding> {
-    evidence.find(|_, field| {
+    evidence.find(|change, field| {
+        // A link's mode says nothing.
+        if change.fields.iter().any(|field| field.path == "type") {
+            return None;
+        }
         let bits = |text: &Option<String>| u32::from_str_radix(text.as_deref()?, 8).ok();
         let (before, after) = (bits(&field.before)?, bits(&field.after)?);
         let opened = field.path == "mode" && after & !before & 0o6077 != 0;

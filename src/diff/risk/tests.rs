@@ -222,7 +222,7 @@ const RISKY: [Case; 44] = [
 ];
 
 /// What looks like a risk, and is none.
-const HARMLESS: [Case; 14] = [
+const HARMLESS: [Case; 15] = [
     ("authority-key-changed", |w| {
         // Staged: the old one stays trusted.
         w.file("/ca.crt", "x509", &["authority"], FieldChange::added("certificate CN=CA", "publicKey sha256:2"));
@@ -248,6 +248,10 @@ const HARMLESS: [Case; 14] = [
     ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] NoNewPrivileges", "true"))),
     ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] ExecStart --audit-policy-file", "/etc/x"))),
     ("file-opened", |w| w.file("/etc/x", "", &[], FieldChange::changed("mode", "0644", "0600"))),
+    ("file-opened", |w| {
+        w.file("/etc/x", "", &[], FieldChange::changed("mode", "0644", "0777"));
+        w.diff.groups[0].changes[0].fields.push(FieldChange::changed("type", "file", "symlink"));
+    }),
     ("all-controllers-replaced", |w| w.node("c1", State::Changed, Effect::NewOverlay)),
 ];
 
