@@ -89,7 +89,10 @@ fn objects(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, 
 fn lists(path: &str, before: &[Value], after: &[Value], out: &mut Changes) {
     let scalar = |value: &Value| !value.is_object() && !value.is_array();
     if before.iter().chain(after).all(scalar) {
-        let text = |values: &[Value]| -> Vec<String> { values.iter().map(shown).collect() };
+        // `"1"` and `1` look alike, but are not.
+        let clear = before.iter().all(|old| after.iter().all(|new| old == new || shown(old) != shown(new)));
+        let one = |value: &Value| if clear { shown(value) } else { value.to_string() };
+        let text = |values: &[Value]| -> Vec<String> { values.iter().map(one).collect() };
         let (before, after) = (text(before), text(after));
         let changes = list::compare(path, &before, &after);
         let told = changes.iter().any(|change| matches!(change.kind, ChangeKind::Reordered | ChangeKind::Changed));
@@ -203,6 +206,10 @@ fn certificates(path: &str, before: &str, after: &str) -> Option<Vec<FieldChange
         decoded.starts_with("-----BEGIN ").then_some(decoded)
     };
     let (_, mut changes) = x509::compare(&text(before)?, &text(after)?)?;
+    if changes.is_empty() {
+        // Another encoding of the same certificates.
+        return None;
+    }
     changes.iter_mut().for_each(|change| change.path = format!("{path} {}", change.path));
     Some(changes)
 }

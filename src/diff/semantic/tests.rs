@@ -1,7 +1,36 @@
 //! One table for all formats: two texts, and what is said about them.
 
-use super::{Format, compare};
+use super::{Format, compare, document};
 use crate::diff::model::ChangeKind;
+use proptest::prelude::*;
+
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(serde_json::Value::from),
+        (0..3).prop_map(serde_json::Value::from),
+        "[0-2]|a\n|a \n|b".prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let object = proptest::collection::btree_map("name|key|kind|[a-c]", inner.clone(), 0..4);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(serde_json::Value::from),
+            object.prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn documents_differ_exactly_where_fields_say_so(before in value(), after in value()) {
+        let same = before == after;
+        prop_assert_eq!(document::compare(&before, &after).is_empty(), same);
+        prop_assert_eq!(document::compare_leaves(&before, &after).is_empty(), same);
+        prop_assert!(document::compare(&before, &before).is_empty());
+    }
+}
 
 /// Fields as `sign path: before -> after`.
 fn fields(path: &str, before: &str, after: &str) -> (Format, Vec<String>) {

@@ -36,8 +36,8 @@ impl GitError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::NoRepository { .. } | Self::NoRevision { .. } => Some(
-                "give a revision such as main, HEAD~1 or main..HEAD, a folder of `kubi build`, build:NUMBER, or the \
-                 digest of a bundle"
+                "give a revision such as main, HEAD~1 or main..HEAD (a shallow clone has few), a folder of `kubi build`, \
+                 build:NUMBER, or the digest of a bundle"
                     .to_owned(),
             ),
             Self::NoSpec { .. } => {
