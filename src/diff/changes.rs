@@ -49,9 +49,7 @@ impl Sides<'_> {
         fields.extend(compared.fields);
         let hunks = compared.hunks;
         if self.options.stand_in_keys && pair.state() == State::Changed {
-            fields.retain(|field| {
-                !matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived) || says_generation(field)
-            });
+            fields.retain(|field| !follows_from_keys(field) || says_generation(field));
             if fields.is_empty() && hunks.is_empty() && compared.format != Format::Binary {
                 return Ok(None);
             }
@@ -114,6 +112,12 @@ impl Sides<'_> {
         }
         Ok(())
     }
+}
+
+/// Stand-ins may be of another algorithm, too.
+fn follows_from_keys(field: &FieldChange) -> bool {
+    let algorithm = field.path.ends_with("keyAlgorithm") || field.path.ends_with("signatureAlgorithm");
+    algorithm || matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived)
 }
 
 /// A rotation that the spec asked for, which shows whatever the keys are.

@@ -7,7 +7,8 @@ use crate::cli::{Failure, Ui};
 use crate::diff::{Diff, Options, Side, SideInfo, SideKind, diff};
 use crate::edge::inputs::Inputs;
 use crate::edge::output::Output;
-use crate::edge::sides::{BundleSide, GitError, OutputSide, Revision, SideKeys};
+use crate::edge::sides::{BundleSide, GitError, OutputSide, Revision};
+use crate::pki::Keys;
 use crate::plan::Pins;
 use crate::render::Renderer;
 use std::collections::BTreeMap;
@@ -186,7 +187,7 @@ impl Loaded {
 
     fn with<T>(
         &self,
-        keys: Option<&SideKeys>,
+        keys: Option<&Keys>,
         overlays: bool,
         ui: &Ui,
         then: &mut dyn FnMut(&dyn Side) -> Result<T, Failure>,
@@ -210,7 +211,7 @@ impl Loaded {
 impl Spec {
     fn with<T>(
         &self,
-        keys: &SideKeys,
+        keys: &Keys,
         overlays: bool,
         ui: &Ui,
         then: &mut dyn FnMut(&dyn Side) -> Result<T, Failure>,
@@ -218,18 +219,17 @@ impl Spec {
         // Without a lock nothing could be built, but what it would pin can be compared all the same.
         let pins = if self.inputs.lock_text.is_empty() { Pins::Open } else { Pins::Required };
         let plan = self.prepared.plan(pins).map_err(|error| spec_failure(ui, &self.inputs, error))?;
-        if keys.keys.are_slow() {
+        if keys.are_slow() {
             let bar = ui.progress(0, "RSA keys");
-            keys.keys.prepare(&plan.key_names(), &|done, total| {
+            keys.prepare(&plan.key_names(), &|done, total| {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
             });
             bar.finish_and_clear();
         }
-        let renderer =
-            Renderer::new(&plan, &keys.keys).map_err(|error| spec_failure(ui, &self.inputs, error.into()))?;
+        let renderer = Renderer::new(&plan, keys).map_err(|error| spec_failure(ui, &self.inputs, error.into()))?;
         let sealed = self.inputs.sealed_root.as_deref();
-        let side = Preview::new(self.info.clone(), &self.prepared, &plan, &keys.keys, &renderer, sealed, overlays);
+        let side = Preview::new(self.info.clone(), &self.prepared, &plan, keys, &renderer, sealed, overlays);
         then(&side)
     }
 }

@@ -4,10 +4,12 @@ use super::open::{Loaded, Spec};
 use crate::cli::Failure;
 use crate::diff::Options;
 use crate::edge::keys::KeysError;
-use crate::edge::sides::{SideKeys, open_keys, stand_in};
+use crate::edge::sides::{open_keys, stand_in};
+use crate::pki::Keys;
+use crate::spec::Algorithm;
 
 impl Spec {
-    fn keys(&self) -> Result<SideKeys, KeysError> {
+    fn keys(&self) -> Result<Keys, KeysError> {
         let read = |file: &str| match &self.sealed {
             Some(sealed) => sealed.get(file).cloned(),
             None => std::fs::read(self.inputs.folder.join(file)).ok(),
@@ -18,8 +20,8 @@ impl Spec {
 
 /// Keys for the sides that are rendered.
 pub struct Secrets {
-    pub old: Option<SideKeys>,
-    pub new: Option<SideKeys>,
+    pub old: Option<Keys>,
+    pub new: Option<Keys>,
 }
 
 impl Secrets {
@@ -33,9 +35,12 @@ impl Secrets {
         let sides = [old.spec(), new.spec()];
         let rendered = || sides.iter().flatten();
         let algorithms: Vec<_> = rendered().map(|spec| spec.prepared.cluster.spec.pki.algorithm).collect();
-        let quick = algorithms.windows(2).all(|pair| pair[0] == pair[1]);
-        let stand = |spec: Option<&Spec>| spec.and_then(|spec| stand_in(&spec.prepared.cluster, quick));
+        let alike = algorithms.windows(2).all(|pair| pair[0] == pair[1]);
         let built = [old, new].iter().any(|side| side.spec().is_none());
+        let stand = |spec: Option<&Spec>| {
+            let cluster = &spec?.prepared.cluster;
+            stand_in(cluster, algorithm(cluster.spec.pki.algorithm, alike, built))
+        };
         options.stand_in_keys = built;
         // They would be those of stand-ins.
         options.bundles = false;
@@ -54,5 +59,29 @@ impl Secrets {
             );
         }
         Ok(Self { old: stand(sides[0]), new: stand(sides[1]) })
+    }
+}
+
+/// What keys are quick to make and change nothing that is compared: beside a build, RSA keys must stay RSA keys, because
+/// usages depend on it.
+fn algorithm(wanted: Algorithm, alike: bool, built: bool) -> Algorithm {
+    match (wanted, alike, built) {
+        (Algorithm::EcdsaP256, ..) | (_, true, false) => Algorithm::EcdsaP256,
+        (_, _, true) => Algorithm::Rsa2048,
+        (wanted, false, false) => wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::algorithm;
+    use crate::spec::Algorithm::{EcdsaP256, Rsa2048, Rsa8192};
+
+    #[test]
+    fn stand_ins_are_quick_where_nothing_depends_on_it() {
+        assert_eq!(algorithm(Rsa8192, true, false), EcdsaP256, "two revisions");
+        assert_eq!(algorithm(Rsa8192, true, true), Rsa2048, "beside a build");
+        assert_eq!(algorithm(Rsa8192, false, false), Rsa8192, "the algorithm itself changes");
+        assert_eq!(algorithm(EcdsaP256, false, true), EcdsaP256);
     }
 }

@@ -7,21 +7,14 @@ use crate::edge::key_cache::SealedKeyCache;
 use crate::edge::keys::{KeysError, recipients};
 use crate::pki::{ImportedAuthority, Keys};
 use crate::secret::{FILE_LIMIT, RootSecret, unseal, unseal_root};
-use crate::spec::{Algorithm, Cluster};
+use crate::spec::{Algorithm, Cluster, Pki};
 use std::collections::BTreeMap;
 
 /// Reads a file of the cluster's folder as the side has it; `None` where there is none.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// Keys, and what is not true of them.
-#[derive(Debug)]
-pub struct SideKeys {
-    pub keys: Keys,
-    pub stand_in: bool,
-}
-
 /// The cluster's own keys, from sealed files as the side has them.
-pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>) -> Result<SideKeys, KeysError> {
+pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>) -> Result<Keys, KeysError> {
     let folder = inputs.folder.join("secrets");
     let name = folder.join("root.age");
     let Some(sealed) = &inputs.sealed_root else { return Err(KeysError::NoRoot(name)) };
@@ -37,16 +30,13 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>) -> Resu
     }
     let keys = Keys::new(root, &cluster.metadata.name, pki).with_imported(imported);
     let cache = SealedKeyCache::new(&folder.join("cache"), identities, recipients(inputs)?);
-    Ok(SideKeys { keys: keys.with_key_cache(Box::new(cache)), stand_in: false })
+    Ok(keys.with_key_cache(Box::new(cache)))
 }
 
 /// Keys that open nothing: derived from a root that everybody knows, so that both sides of a comparison have the same ones
-/// by name and generation. `quick` takes ECDSA where the spec wants RSA, whose keys take long to make.
-pub fn stand_in(cluster: &Cluster, quick: bool) -> Option<SideKeys> {
+/// by name and generation. `algorithm` stands in for the spec's, whose keys may take long to make.
+pub fn stand_in(cluster: &Cluster, algorithm: Algorithm) -> Option<Keys> {
     let root = RootSecret::from_bytes(&[0; crate::secret::ROOT_LENGTH]).ok()?;
-    let mut pki = cluster.spec.pki.clone();
-    if quick {
-        pki.algorithm = Algorithm::EcdsaP256;
-    }
-    Some(SideKeys { keys: Keys::new(root, &cluster.metadata.name, &pki), stand_in: true })
+    let pki = Pki { algorithm, ..cluster.spec.pki.clone() };
+    Some(Keys::new(root, &cluster.metadata.name, &pki))
 }
