@@ -46,7 +46,7 @@ function risks() {
   if (!data.diff.risks.length) return [el('p', { class: 'soft' }, 'No risk that kubi knows of.')];
   return list.map((risk) => el('div', { class: `risk ${risk.severity}` },
     el('span', { class: 'badge' }, risk.severity), ' ', el('b', {}, risk.finding),
-    el('div', { class: 'mono soft' }, [risk.nodes.text, risk.path, risk.id].filter(Boolean).join('  ·  ')),
+    el('div', { class: 'mono soft' }, [risk.nodes.text, [risk.path, ...(risk.morePaths || [])].filter(Boolean).join(', '), risk.id].filter(Boolean).join('  ·  ')),
     el('div', {}, sentence(risk.reason)), el('div', {}, el('b', {}, 'What to do: '), risk.action)));
 }
 
@@ -126,6 +126,20 @@ function change(item, open) {
   return details;
 }
 
+// The first changes are open; the others open when they are chosen.
+function grouped(groups, none) {
+  const out = [];
+  let total = 0;
+  for (const group of groups) {
+    const items = group.changes.filter((item) => matches(`${item.path} ${group.nodes.text} ${group.nodes.names.join(' ')}`));
+    if (!items.length) continue;
+    out.push(el('h3', {}, `${group.nodes.text} `, el('span', { class: 'soft' }, count(items.length, 'change', 'changes'))));
+    for (const item of items) { out.push(change(item, total < 8)); total += 1; }
+  }
+  if (!total) out.push(el('p', { class: 'soft' }, query() ? 'Nothing matches.' : none));
+  return out;
+}
+
 function changes() {
   const diff = data.diff;
   const tiles = [['nodes changed', diff.summary.nodesChanged], ['added', diff.summary.nodesAdded], ['removed', diff.summary.nodesRemoved], ['the same', diff.summary.nodesSame], ['high risks', diff.summary.risksHigh]];
@@ -133,14 +147,8 @@ function changes() {
     el('div', { class: 'tiles' }, ...tiles.map(([name, number]) => el('div', { class: 'tile' }, el('b', {}, `${number}`), name))),
     ...diff.notes.map((note) => el('p', { class: 'soft' }, note)), el('h2', {}, 'Risks'), ...risks()];
   if (diff.spec.length || diff.inputs.length) out.push(el('h2', {}, 'What moved'), fields([...diff.spec, ...diff.inputs]));
-  const groups = diff.groups.map((group) => ({ group, items: group.changes.filter((item) => matches(`${item.path} ${group.nodes.text} ${group.nodes.names.join(' ')}`)) })).filter(({ items }) => items.length);
-  out.push(el('h2', {}, 'Files'));
-  let total = 0;
-  for (const { group, items } of groups) {
-    out.push(el('h3', {}, `${group.nodes.text} `, el('span', { class: 'soft' }, count(items.length, 'change', 'changes'))));
-    for (const item of items) { out.push(change(item, total < 8)); total += 1; }
-  }
-  if (!groups.length) out.push(el('p', { class: 'soft' }, query() ? 'Nothing matches.' : 'No file differs.'));
+  out.push(el('h2', {}, 'Files'), ...grouped(diff.groups, 'No file differs.'));
+  if (diff.libvirt && diff.libvirt.length) out.push(el('h2', {}, 'Domains and networks of libvirt'), ...grouped(diff.libvirt, ''));
   const nodes = diff.nodes.filter((node) => matches(node.name));
   if (nodes.length) {
     out.push(el('h2', {}, 'Nodes, in the order of replacement'), longList(nodes, (node) => el('tr', {}, el('td', {}, node.name),
