@@ -67,7 +67,10 @@ fn nothing_but_images_and_the_operators_files_holds_a_secret() {
     let text = workspace.spec();
     workspace.write_spec(&text.replace("epoch: 2026-11-01", "epoch: 2026-12-01"));
     let change = workspace.kubi(["diff", "--format", "html"]).success();
-    assert!(needles.iter().all(|needle| !contains(change.as_bytes(), needle)), "the page about a change holds a secret");
+    assert!(
+        needles.iter().all(|needle| !contains(change.as_bytes(), needle)),
+        "the page about a change holds a secret"
+    );
     workspace.write_spec(&text);
     let folder = workspace.out();
     let (mut public, mut in_images) = (0, 0);
