@@ -1,10 +1,14 @@
-//! From the domain XML that kubi built to the one that a hypervisor gets: with the mark, the pool's own directory, and
-//! emulation where it was asked for.
+//! From the domain XML that kubi built to the one that a hypervisor gets: with the mark, disks as files of the pool's own
+//! directory, and emulation where it was asked for.
+//!
+//! Disks become files because AppArmor's virt-aa-helper lets a domain open only files that its XML names: it cannot look into
+//! pools (<https://gitlab.com/libvirt/libvirt/-/issues/546>). The whole chain is named, so nobody has to follow the images'
+//! own, relative, backing names.
 //!
 //! Out: XML text. Nothing else of the reviewed text is changed.
 
-use crate::mark::{Mark, is_mark};
-use roxmltree::Document;
+use crate::mark::{Mark, escape, is_mark};
+use roxmltree::{Document, Node};
 use std::ops::Range;
 
 /// The directory that the built XML assumes for files that libvirt takes by path.
@@ -13,6 +17,7 @@ pub const DEFAULT_POOL_DIRECTORY: &str = "/var/lib/libvirt/images";
 /// What differs from hypervisor to hypervisor.
 #[derive(Clone, Debug)]
 pub struct Placement<'a> {
+    pub pool: &'a str,
     /// Directory of the storage pool.
     pub pool_directory: &'a str,
     /// Emulate where the built XML says KVM.
@@ -36,48 +41,59 @@ pub fn definition(built: &str, mark: &Mark, placement: &Placement<'_>) -> Result
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let element = document.descendants().find(|node| is_mark(*node)).ok_or(DefinitionError::NoMark)?;
     edits.push((element.range(), mark.namespaced()));
-    for node in document.descendants() {
-        match node.tag_name().name() {
-            "kernel" | "initrd" => {
-                edits.extend(
-                    node.first_child()
-                        .filter(|child| child.is_text())
-                        .map(|text| (text.range(), moved(&built[text.range()], placement.pool_directory))),
-                );
-            }
-            "log" => edits.extend(
-                node.attribute_node("file")
-                    .map(|file| (file.range_value(), moved(&built[file.range_value()], placement.pool_directory))),
-            ),
-            "domain" if placement.emulate => {
-                edits.extend(node.attribute_node("type").map(|kind| (kind.range_value(), "qemu".to_owned())));
-            }
-            "cpu" if placement.emulate => {
-                edits.extend(node.attribute_node("mode").map(|mode| (mode.range_value(), "maximum".to_owned())));
-            }
-            "oemStrings" if placement.join_etcd => {
-                let end = node.range().end - "</oemStrings>".len();
-                edits.push((end..end, "<entry>kubi.etcd=existing</entry>".to_owned()));
-            }
-            _ => {}
-        }
-    }
+    document.descendants().for_each(|node| edit(built, node, placement, &mut edits));
     Ok(apply(built, edits))
+}
+
+fn edit(built: &str, node: Node<'_, '_>, placement: &Placement<'_>, edits: &mut Vec<(Range<usize>, String)>) {
+    let path = |range: Range<usize>| (range.clone(), moved(&built[range], placement.pool_directory));
+    match node.tag_name().name() {
+        "kernel" | "initrd" => {
+            let text = node.first_child().filter(|child| child.is_text());
+            edits.extend(text.map(|text| path(text.range())));
+        }
+        "log" => edits.extend(node.attribute_node("file").map(|file| path(file.range_value()))),
+        "disk" | "backingStore" => edits.extend(as_file(node, placement).into_iter().flatten()),
+        "domain" if placement.emulate => {
+            edits.extend(node.attribute_node("type").map(|kind| (kind.range_value(), "qemu".to_owned())));
+        }
+        "cpu" if placement.emulate => {
+            edits.extend(node.attribute_node("mode").map(|mode| (mode.range_value(), "maximum".to_owned())));
+        }
+        "oemStrings" if placement.join_etcd => {
+            let last = node.children().rfind(Node::is_element);
+            let end = last.map(|last| last.range().end);
+            edits.extend(end.map(|end| (end..end, "<entry>kubi.etcd=existing</entry>".to_owned())));
+        }
+        _ => {}
+    }
+}
+
+/// A volume of the pool becomes the file that it is.
+fn as_file(disk: Node<'_, '_>, placement: &Placement<'_>) -> Option<[(Range<usize>, String); 2]> {
+    let kind = disk.attribute_node("type").filter(|kind| kind.value() == "volume")?;
+    let source = disk.children().find(|child| child.has_tag_name("source"))?;
+    let volume = source.attribute("volume").filter(|_| source.attribute("pool") == Some(placement.pool))?;
+    let path = escape(&format!("{}/{volume}", placement.pool_directory.trim_end_matches('/')));
+    Some([(kind.range_value(), "file".to_owned()), (source.range(), format!("<source file='{path}'/>"))])
 }
 
 fn moved(path: &str, directory: &str) -> String {
     match path.strip_prefix(DEFAULT_POOL_DIRECTORY).filter(|rest| rest.starts_with('/')) {
-        Some(rest) => format!("{}{rest}", crate::mark::escape(directory.trim_end_matches('/'))),
+        Some(rest) => format!("{}{rest}", escape(directory.trim_end_matches('/'))),
         None => path.to_owned(),
     }
 }
 
-/// Replaces ranges that do not overlap.
+/// Replaces ranges. One inside another that is replaced goes with it.
 fn apply(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
-    edits.sort_by_key(|(range, _)| range.start);
+    edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut out = String::with_capacity(text.len() + 256);
     let mut position = 0;
     for (range, replacement) in edits {
+        if range.start < position {
+            continue;
+        }
         out.push_str(&text[position..range.start]);
         out.push_str(&replacement);
         position = range.end;
@@ -108,7 +124,8 @@ mod tests {
     }
 
     fn define(directory: &str, emulate: bool, join_etcd: bool) -> String {
-        definition(BUILT, &mark(), &Placement { pool_directory: directory, emulate, join_etcd }).unwrap()
+        definition(BUILT, &mark(), &Placement { pool: "default", pool_directory: directory, emulate, join_etcd })
+            .unwrap()
     }
 
     #[test]
@@ -128,6 +145,39 @@ mod tests {
     }
 
     #[test]
+    fn disks_become_files_and_keep_their_chain() {
+        let built = BUILT.replace(
+            "</domain>",
+            "<disk type='volume'><source pool='default' volume='r&amp;1'/><backingStore type='volume'><source pool='default' volume='o'/>\
+             <backingStore/></backingStore></disk><disk type='volume'><source pool='other' volume='x'/></disk></domain>",
+        );
+        let placement = Placement { pool: "default", pool_directory: "/srv/p/", emulate: false, join_etcd: false };
+        let xml = definition(&built, &mark(), &placement).unwrap();
+        assert!(
+            xml.contains(
+                "<disk type='file'><source file='/srv/p/r&amp;1'/><backingStore type='file'><source file='/srv/p/o'/>\
+                 <backingStore/></backingStore></disk><disk type='volume'><source pool='other' volume='x'/></disk>"
+            ),
+            "{xml}"
+        );
+    }
+
+    #[test]
+    fn odd_xml_is_no_crash() {
+        let mark_element = mark().namespaced();
+        for odd in [
+            format!("<domain>{mark_element}<oemStrings/></domain>"),
+            format!("<domain>{mark_element}<oemStrings></oemStrings  ></domain>"),
+            format!("<domain>{}<kernel>/x</kernel></kubi:node></domain>", mark_element.replace("/>", ">")),
+            format!("<domain>{mark_element}<kernel><kernel>/x</kernel></kernel><kernel/></domain>"),
+        ] {
+            let placement = Placement { pool: "default", pool_directory: "/p", emulate: true, join_etcd: true };
+            let xml = definition(&odd, &mark(), &placement).unwrap();
+            assert!(Document::parse(&xml).is_ok(), "{odd} {xml}");
+        }
+    }
+
+    #[test]
     fn emulation_changes_type_and_processor() {
         let xml = define(DEFAULT_POOL_DIRECTORY, true, false);
         assert!(xml.starts_with("<domain type='qemu'>") && xml.contains("<cpu mode='maximum'/>"), "{xml}");
@@ -142,7 +192,7 @@ mod tests {
 
     #[test]
     fn xml_without_a_mark_is_refused() {
-        let placement = Placement { pool_directory: "/p", emulate: false, join_etcd: false };
+        let placement = Placement { pool: "default", pool_directory: "/p", emulate: false, join_etcd: false };
         assert!(matches!(definition("<domain/>", &mark(), &placement), Err(DefinitionError::NoMark)));
         assert!(matches!(definition("<domain>", &mark(), &placement), Err(DefinitionError::Xml(_))));
     }

@@ -68,6 +68,7 @@ fn boot(world: &World<'_>, change: &NodeChange, node: &Node) -> Result<(), Apply
     }
     let accelerated = world.build.deployment.hypervisor(&node.hypervisor).map(|h| h.accelerator);
     let placement = Placement {
+        pool: pool_name,
         pool_directory: &pool.directory,
         emulate: accelerated == Some(Accelerator::Kvm) && !state.kvm && world.limits.emulate,
         join_etcd: change.join_etcd,

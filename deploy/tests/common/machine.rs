@@ -158,7 +158,8 @@ impl Hypervisor for Machine {
         assert!(!name.ends_with("-data.raw"), "a data disk is deleted: {name}");
         let mut inner = self.inner.lock().unwrap();
         for domain in inner.domains.values().filter(|domain| domain.since.is_some()) {
-            assert!(!domain.xml.contains(&format!("'{name}'")), "{name} is deleted under a running domain");
+            let used = Domain::read(&domain.xml, true).unwrap().volumes;
+            assert!(!used.contains(name), "{name} is deleted under a running domain");
         }
         inner.volumes.remove(name);
         Ok(())
@@ -210,6 +211,8 @@ impl Hypervisor for Machine {
         for volume in &domain.volumes {
             assert!(inner.volumes.contains_key(volume), "{name} starts without {volume}");
         }
+        // AppArmor's helper cannot look into pools.
+        assert!(!inner.domains[name].xml.contains("type='volume'"), "{name} starts with volumes, not files");
         let root = &domain.disks["kubi-root"].chain;
         assert_eq!(inner.volumes[&root[0]].2.as_ref(), Some(&root[1]), "{name} starts on the layer of another overlay");
         inner.domains.get_mut(name).unwrap().since = Some(self.shared.now());
