@@ -225,6 +225,26 @@ fn an_upload_goes_on_where_it_was_cut_off() {
     assert_eq!(fake.started(), ["w-1"]);
 }
 
+#[test]
+fn an_upload_killed_twice_never_counts_as_whole() {
+    let cluster = ha();
+    let next = cluster.change(|c| c.node("w-1").artifacts = 2).build();
+    for first in 0..8 {
+        for second in 0..8 {
+            let fake = running(&cluster);
+            for calls in [first, second] {
+                fake.shared.calls_left.store(calls, Ordering::SeqCst);
+                assert!(fake.apply(&next).is_err(), "an upload and a replacement take longer");
+            }
+            fake.shared.calls_left.store(i64::MAX, Ordering::SeqCst);
+            fake.apply(&next).unwrap();
+            let inner = fake.machines["one"].inner.lock().unwrap();
+            let sent = &inner.volumes["artifacts-2.squashfs"].1;
+            assert_eq!(*sent, common::cluster::image_bytes("artifacts-2.squashfs"), "killed at {first} and {second}");
+        }
+    }
+}
+
 fn pod(name: &str, node: &str, owner: Option<&str>) -> Pod {
     let (namespace, phase) = ("default".to_owned(), "Running".to_owned());
     Pod { namespace, name: name.into(), node: node.into(), phase, owner: owner.map(str::to_owned), ..Pod::default() }

@@ -81,9 +81,10 @@ fn upload(
     let mark = marker(&image.file);
     if done == 0 {
         world.say(name, format!("uploading {} ({} MiB)", image.file, image.size.div_ceil(1 << 20)));
+        // The marker goes after the file and comes before it: a part without a marker would count as the whole.
+        hypervisor.delete_volume(pool, &image.file)?;
         hypervisor.delete_volume(pool, &mark)?;
         hypervisor.create_volume(pool, &raw(&mark, marker_size(0)))?;
-        hypervisor.delete_volume(pool, &image.file)?;
         hypervisor.create_volume(pool, &raw(&image.file, image.size))?;
     } else {
         world.say(name, format!("uploading {} from {} MiB on", image.file, done >> 20));

@@ -69,7 +69,7 @@ impl Connection {
 }
 
 /// Nothing instead of the error that says so.
-fn absent<T>(result: Result<T, Error>, number: ErrorNumber) -> Result<Option<T>, Error> {
+pub fn absent<T>(result: Result<T, Error>, number: ErrorNumber) -> Result<Option<T>, Error> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if kind(&error) == Some(number) => Ok(None),

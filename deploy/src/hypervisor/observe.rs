@@ -1,10 +1,11 @@
 //! Everything that one hypervisor has.
 
 use super::HypervisorError;
-use super::connection::Connection;
+use super::connection::{Connection, absent};
 use crate::network_facts::NetworkFacts;
 use crate::observed::{Domain, Network, Pool, State, Volume};
 use roxmltree::Document;
+use virt::error::ErrorNumber;
 use virt::sys::VIR_DOMAIN_XML_INACTIVE;
 
 pub fn observe(connection: &Connection, pool: &str) -> Result<State, HypervisorError> {
@@ -36,8 +37,7 @@ fn find_pool(connection: &Connection, name: &str) -> Result<Option<Pool>, Hyperv
     observed.available = connection.say(doing, pool.info())?.available;
     for volume in connection.say(doing, pool.list_all_volumes(0))? {
         let name = connection.say(doing, volume.name())?;
-        // One that went away meanwhile is not there.
-        if let Ok(info) = volume.info() {
+        if let Some(info) = connection.say(doing, absent(volume.info(), ErrorNumber::NoStorageVolume))? {
             observed.volumes.insert(name, Volume { capacity: info.capacity, allocation: info.allocation });
         }
     }
@@ -71,8 +71,10 @@ fn domains(connection: &Connection) -> Result<Vec<Domain>, HypervisorError> {
     let doing = || "listing domains".to_owned();
     let mut domains = Vec::new();
     for domain in connection.say(doing, connection.raw().list_all_domains(0))? {
-        // One that is being removed by somebody else is not there any more.
-        let (Ok(xml), Ok(running)) = (domain.xml_desc(VIR_DOMAIN_XML_INACTIVE), domain.is_active()) else { continue };
+        let xml = connection.say(doing, absent(domain.xml_desc(VIR_DOMAIN_XML_INACTIVE), ErrorNumber::NoDomain))?;
+        let running = connection.say(doing, absent(domain.is_active(), ErrorNumber::NoDomain))?;
+        // One that somebody else removed meanwhile is not there. Any other error must not look like that.
+        let (Some(xml), Some(running)) = (xml, running) else { continue };
         let read = Domain::read(&xml, running).map_err(|error| HypervisorError::Failed {
             doing: "reading a domain's XML".to_owned(),
             reason: error.to_string(),
