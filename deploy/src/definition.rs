@@ -9,6 +9,7 @@
 
 use crate::mark::{Mark, escape, is_mark};
 use roxmltree::{Document, Node};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The directory that the built XML assumes for files that libvirt takes by path.
@@ -18,6 +19,8 @@ pub const DEFAULT_POOL_DIRECTORY: &str = "/var/lib/libvirt/images";
 #[derive(Clone, Debug)]
 pub struct Placement<'a> {
     pub pool: &'a str,
+    /// Networks that are called otherwise there, by the name that was built.
+    pub networks: &'a BTreeMap<String, String>,
     /// Directory of the storage pool.
     pub pool_directory: &'a str,
     /// Emulate where the built XML says KVM.
@@ -54,6 +57,11 @@ fn edit(built: &str, node: Node<'_, '_>, placement: &Placement<'_>, edits: &mut 
         }
         "log" => edits.extend(node.attribute_node("file").map(|file| path(file.range_value()))),
         "disk" | "backingStore" => edits.extend(as_file(node, placement).into_iter().flatten()),
+        "source" => {
+            let network = node.attribute_node("network");
+            let there = network.and_then(|name| Some((name.range_value(), placement.networks.get(name.value())?)));
+            edits.extend(there.map(|(range, name)| (range, escape(name))));
+        }
         "domain" if placement.emulate => {
             edits.extend(node.attribute_node("type").map(|kind| (kind.range_value(), "qemu".to_owned())));
         }
@@ -124,8 +132,12 @@ mod tests {
     }
 
     fn define(directory: &str, emulate: bool, join_etcd: bool) -> String {
-        definition(BUILT, &mark(), &Placement { pool: "default", pool_directory: directory, emulate, join_etcd })
-            .unwrap()
+        definition(
+            BUILT,
+            &mark(),
+            &Placement { pool: "default", networks: &BTreeMap::new(), pool_directory: directory, emulate, join_etcd },
+        )
+        .unwrap()
     }
 
     #[test]
@@ -151,7 +163,13 @@ mod tests {
             "<disk type='volume'><source pool='default' volume='r&amp;1'/><backingStore type='volume'><source pool='default' volume='o'/>\
              <backingStore/></backingStore></disk><disk type='volume'><source pool='other' volume='x'/></disk></domain>",
         );
-        let placement = Placement { pool: "default", pool_directory: "/srv/p/", emulate: false, join_etcd: false };
+        let placement = Placement {
+            pool: "default",
+            networks: &BTreeMap::new(),
+            pool_directory: "/srv/p/",
+            emulate: false,
+            join_etcd: false,
+        };
         let xml = definition(&built, &mark(), &placement).unwrap();
         assert!(
             xml.contains(
@@ -171,7 +189,13 @@ mod tests {
             format!("<domain>{}<kernel>/x</kernel></kubi:node></domain>", mark_element.replace("/>", ">")),
             format!("<domain>{mark_element}<kernel><kernel>/x</kernel></kernel><kernel/></domain>"),
         ] {
-            let placement = Placement { pool: "default", pool_directory: "/p", emulate: true, join_etcd: true };
+            let placement = Placement {
+                pool: "default",
+                networks: &BTreeMap::new(),
+                pool_directory: "/p",
+                emulate: true,
+                join_etcd: true,
+            };
             let xml = definition(&odd, &mark(), &placement).unwrap();
             assert!(Document::parse(&xml).is_ok(), "{odd} {xml}");
         }
@@ -192,7 +216,13 @@ mod tests {
 
     #[test]
     fn xml_without_a_mark_is_refused() {
-        let placement = Placement { pool: "default", pool_directory: "/p", emulate: false, join_etcd: false };
+        let placement = Placement {
+            pool: "default",
+            networks: &BTreeMap::new(),
+            pool_directory: "/p",
+            emulate: false,
+            join_etcd: false,
+        };
         assert!(matches!(definition("<domain/>", &mark(), &placement), Err(DefinitionError::NoMark)));
         assert!(matches!(definition("<domain>", &mark(), &placement), Err(DefinitionError::Xml(_))));
     }

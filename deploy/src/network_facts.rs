@@ -16,6 +16,8 @@ pub struct NetworkFacts {
     /// The host's addresses in it, as `ADDRESS/PREFIX`.
     pub addresses: Vec<String>,
     pub dns: bool,
+    /// Hands out addresses. kubi's own networks do not.
+    pub dhcp: bool,
 }
 
 impl NetworkFacts {
@@ -31,6 +33,7 @@ impl NetworkFacts {
             // A bridge of the host's own has its own address; libvirt writes none.
             mac: attribute("mac", "address").filter(|_| forward.as_deref() != Some("bridge")),
             mtu: attribute("mtu", "size"),
+            dhcp: network.descendants().any(|node| node.has_tag_name("dhcp")),
             addresses: network.children().filter_map(address).collect(),
             dns: attribute("dns", "enable").as_deref() != Some("no"),
             forward,
@@ -54,6 +57,12 @@ impl NetworkFacts {
             compare("DNS", Some(on_off(self.dns)), Some(on_off(wanted.dns)));
         }
         out
+    }
+
+    /// Whether nodes that were built for `wanted` work here as well: the same host address, name server and way out.
+    pub fn serves(&self, wanted: &Self) -> bool {
+        let same = self.forward == wanted.forward && self.addresses == wanted.addresses && self.dns == wanted.dns;
+        same && self.mtu == wanted.mtu
     }
 
     fn mode(&self) -> &str {

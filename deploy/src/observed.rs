@@ -89,6 +89,8 @@ pub struct Domain {
     pub disks: BTreeMap<String, DomainDisk>,
     /// Every volume that it uses, backing files too.
     pub volumes: BTreeSet<String>,
+    /// libvirt networks that its interfaces are on.
+    pub networks: BTreeSet<String>,
 }
 
 /// A disk's volumes: the top first, then what it is based on.
@@ -117,6 +119,11 @@ impl Domain {
             mark: Mark::find(&document),
             disks,
             volumes: volumes(root),
+            networks: root
+                .descendants()
+                .filter(|node| node.has_tag_name("source"))
+                .filter_map(|source| source.attribute("network").map(str::to_owned))
+                .collect(),
         })
     }
 

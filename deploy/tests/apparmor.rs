@@ -7,7 +7,7 @@ use kubi_deploy::definition::{Placement, definition};
 use kubi_deploy::deployment::Node;
 use kubi_deploy::edge::Folder;
 use kubi_deploy::mark::Mark;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -53,8 +53,13 @@ fn every_file_of_every_disk_may_be_opened() {
     let files = make_files(pool.path(), &build, node);
     let document = roxmltree::Document::parse(build.domain_xml(node)).unwrap();
     let mark = Mark::find(&document).unwrap();
-    let placement =
-        Placement { pool: "default", pool_directory: pool.path().to_str().unwrap(), emulate: false, join_etcd: false };
+    let placement = Placement {
+        pool: "default",
+        networks: &BTreeMap::new(),
+        pool_directory: pool.path().to_str().unwrap(),
+        emulate: false,
+        join_etcd: false,
+    };
     let defined = profile(&node.domain.uuid, &definition(build.domain_xml(node), &mark, &placement).unwrap());
     let may = |path: &str, what: &str| defined.contains(&format!("\"{path}\" {what},"));
     let writable = |path: &&String| may(path, "rwk") || may(path, "rw");

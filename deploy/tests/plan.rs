@@ -209,7 +209,8 @@ fn what_is_somebody_elses_is_in_the_way() {
         format!("<network><name>{name}</name><uuid>u</uuid><ip address='{address}' prefix='24'/></network>")
     };
     inner.networks.insert("dev-cluster".into(), (network("dev-cluster", "10.0.0.1"), true));
-    inner.networks.insert("default".into(), (network("default", "192.168.122.1"), true));
+    inner.networks.insert("lan".into(), (network("lan", "192.168.122.7"), true));
+    inner.networks.insert("off".into(), (network("off", "192.168.123.1"), false));
     inner.kvm = false;
     drop(inner);
     let hypervisor = || "one".to_owned();
@@ -217,7 +218,12 @@ fn what_is_somebody_elses_is_in_the_way() {
     assert_eq!(
         problems,
         [
-            Problem::RangeTaken { hypervisor: hypervisor(), cidr: "192.168.122.0/24".into(), by: "default".into() },
+            Problem::RangeTaken {
+                hypervisor: hypervisor(),
+                cidr: "192.168.122.0/24".into(),
+                by: "lan".into(),
+                free: "192.168.124.0/24".into()
+            },
             Problem::NetworkTaken { hypervisor: hypervisor(), name: "dev-cluster".into() },
             Problem::DomainTaken { hypervisor: hypervisor(), name: "dev-c-1".into() },
             Problem::VolumeTaken { hypervisor: hypervisor(), volume: "dev-w-1-data.raw".into(), by: "other".into() },
@@ -227,6 +233,39 @@ fn what_is_somebody_elses_is_in_the_way() {
     assert!(problems.iter().all(Problem::is_blocking));
     let emulated = plan(&cluster.build(), &fake.observe(), &Options { allow_tcg: true, ..Options::default() });
     assert!(!emulated.problems.contains(&Problem::NoKvm { hypervisor: hypervisor() }));
+}
+
+/// libvirt's packages define and start it, with the range that kubi prefers.
+const STOCK: &str = "<network><name>default</name><uuid>s</uuid><forward mode='nat'/><bridge name='virbr0'/>\
+    <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>";
+
+#[test]
+fn libvirts_own_network_is_used_as_it_is() {
+    let cluster = ha();
+    let fake = Fake::new(&cluster.build());
+    let stock = |active: bool| {
+        fake.machines["one"].inner.lock().unwrap().networks.insert("default".into(), (STOCK.into(), active));
+    };
+    stock(true);
+    let first = fake.plan(&cluster.build());
+    assert_eq!(first.problems, []);
+    assert_eq!(first.risks, [Risk::SharedNetwork { hypervisor: "one".into(), network: "default".into() }]);
+    fake.apply(&cluster.build()).unwrap();
+    let networks = |name: &str| fake.machines["one"].inner.lock().unwrap().networks.contains_key(name);
+    assert!(networks("dev-cluster") && !networks("dev-management"));
+    let xml = fake.machines["one"].inner.lock().unwrap().domains["dev-c-1"].xml.clone();
+    assert!(xml.contains("<source network='default'/>") && xml.contains("<source network='dev-cluster'/>"), "{xml}");
+    assert!(fake.plan(&cluster.build()).is_empty());
+    let state = fake.machines["one"].snapshot();
+    assert_eq!(destruction([cluster.build()].iter(), "one", &state, true).networks, ["dev-cluster".to_owned()].into());
+    // Without it, the cluster gets its own, and the nodes move there.
+    stock(false);
+    let plan = fake.plan(&cluster.build());
+    let moves = Reason::NetworkChanges { network: "dev-management".into() };
+    assert!(reasons(&plan).iter().all(|reason| *reason == moves), "{plan:?}");
+    assert_eq!(nodes(&plan).len(), 6);
+    fake.apply(&cluster.build()).unwrap();
+    assert!(networks("dev-management") && fake.plan(&cluster.build()).is_empty());
 }
 
 #[test]

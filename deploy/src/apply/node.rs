@@ -6,7 +6,7 @@ use crate::deployment::{Accelerator, Format, Node};
 use crate::hypervisor::{Hypervisor, NewVolume};
 use crate::mark::Mark;
 use crate::observed::Pool;
-use crate::plan::{Action, NodeChange};
+use crate::plan::{Action, NodeChange, stand_ins};
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_secs(1);
@@ -59,6 +59,7 @@ fn boot(world: &World<'_>, change: &NodeChange, node: &Node) -> Result<(), Apply
     let hypervisor = world.hypervisor(&node.hypervisor)?;
     let pool_name = world.pool(&node.hypervisor)?;
     let state = hypervisor.observe(pool_name)?;
+    let stand_ins = stand_ins(world.build, &node.hypervisor, &state);
     let pool = state
         .pool
         .filter(|pool| pool.active)
@@ -69,6 +70,7 @@ fn boot(world: &World<'_>, change: &NodeChange, node: &Node) -> Result<(), Apply
     let accelerated = world.build.deployment.hypervisor(&node.hypervisor).map(|h| h.accelerator);
     let placement = Placement {
         pool: pool_name,
+        networks: &stand_ins,
         pool_directory: &pool.directory,
         emulate: accelerated == Some(Accelerator::Kvm) && !state.kvm && world.limits.emulate,
         join_etcd: change.join_etcd,

@@ -15,6 +15,7 @@ mod storage;
 
 pub use change::{Action, Member, NewData, NodeChange, Reason};
 pub use destroy::{Destruction, destruction, leftovers};
+pub use networks::stand_ins;
 pub use problem::Problem;
 pub use risk::Risk;
 pub use step::{Removal, Step};

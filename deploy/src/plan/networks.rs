@@ -1,10 +1,13 @@
-//! Which networks to define, start or change.
+//! Which networks to define, start or change, and which one of the host's own does as well.
 
 use super::{Problem, Step};
 use crate::build::Build;
-use crate::deployment::{Network, NetworkMode};
-use crate::observed::{Observed, State};
+use crate::deployment::{Network, NetworkMode, Node};
+use crate::observed::{self, Observed, State};
 use std::collections::BTreeMap;
+
+/// The network that libvirt's packages bring along.
+const STOCK: &str = "default";
 
 /// Adds steps and problems; gives the networks that change under their domains, by hypervisor.
 pub fn steps(
@@ -22,6 +25,7 @@ pub fn steps(
         };
         let (hypervisor, name) = (network.hypervisor.clone(), network.name.clone());
         match state.networks.iter().find(|found| found.uuid == network.uuid) {
+            None if stock(build, network, state).is_some() => {}
             None => {
                 problems.extend(conflict(network, state));
                 steps.push(Step::DefineNetwork { hypervisor, network: name });
@@ -50,5 +54,33 @@ fn conflict(network: &Network, state: &State) -> Option<Problem> {
         return None;
     }
     let taken = state.networks.iter().find(|found| found.active && found.facts.overlaps(&network.cidr))?;
-    Some(Problem::RangeTaken { hypervisor, cidr: network.cidr.clone(), by: taken.name.clone() })
+    Some(Problem::RangeTaken { hypervisor, cidr: network.cidr.clone(), by: taken.name.clone(), free: free(state) })
+}
+
+/// A range that no network of the hypervisor has.
+fn free(state: &State) -> String {
+    let ranges = (123..=255).map(|third| format!("192.168.{third}.0/24"));
+    let taken = |cidr: &String| state.networks.iter().any(|found| found.facts.overlaps(cidr));
+    ranges.filter(|cidr| !taken(cidr)).find(|cidr| cidr != "192.168.24.0/24").unwrap_or_default()
+}
+
+/// libvirt's own network, where it is just what the build wants: it is used as it is, and never changed or removed.
+fn stock<'a>(build: &Build, network: &Network, state: &'a State) -> Option<&'a observed::Network> {
+    let wanted = build.network_facts(network).filter(|_| network.mode == NetworkMode::Nat)?;
+    state.networks.iter().find(|found| found.name == STOCK && found.active && found.facts.serves(&wanted))
+}
+
+/// The networks that a hypervisor has no own ones for, by the name that the build gives them.
+pub fn stand_ins(build: &Build, hypervisor: &str, state: &State) -> BTreeMap<String, String> {
+    let own = build.deployment.networks.iter().filter(|network| network.hypervisor == hypervisor);
+    let missing = own.filter(|network| !state.networks.iter().any(|found| found.uuid == network.uuid));
+    missing.filter_map(|network| Some((network.name.clone(), stock(build, network, state)?.name.clone()))).collect()
+}
+
+/// A network that the node should be on, when its domain is on another one.
+pub fn wrong_network(build: &Build, node: &Node, domain: &observed::Domain, state: &State) -> Option<String> {
+    let stand_ins = stand_ins(build, &node.hypervisor, state);
+    let own = build.deployment.networks.iter().filter(|network| network.hypervisor == node.hypervisor);
+    let mut wanted = own.map(|network| stand_ins.get(&network.name).unwrap_or(&network.name));
+    wanted.find(|name| !domain.networks.is_empty() && !domain.networks.contains(*name)).cloned()
 }

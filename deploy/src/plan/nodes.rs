@@ -1,7 +1,7 @@
 //! What happens to each node, and which domains go.
 
 use super::step::Removal;
-use super::{Action, Member, NewData, NodeChange, Options, Problem, Reason};
+use super::{Action, Member, NewData, NodeChange, Options, Problem, Reason, networks};
 use crate::build::Build;
 use crate::deployment::{Accelerator, Node};
 use crate::observed::{Domain, Observed, State};
@@ -96,7 +96,8 @@ fn action(
     };
     let mut reasons = differences(build, node, domain);
     reasons.extend(volume_reasons(node, state));
-    reasons.extend(network.map(|network| Reason::NetworkChanges { network: network.clone() }));
+    let network = network.cloned().or_else(|| networks::wrong_network(build, node, domain, state));
+    reasons.extend(network.map(|network| Reason::NetworkChanges { network }));
     if !reasons.is_empty() {
         return Some((Action::Replace, reasons));
     }

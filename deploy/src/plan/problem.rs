@@ -33,9 +33,11 @@ pub enum Problem {
     )]
     NetworkTaken { hypervisor: String, name: String },
     #[error(
-        "the addresses {cidr} are taken by network {by} on hypervisor {hypervisor}. Choose others in the spec, or remove that network yourself"
+        "the addresses {cidr} are taken by network {by} on hypervisor {hypervisor}. Choose others in the spec, for instance \
+         networks: {{management: {{cidr: {free}}}}} and each node's addresses.management in it; or, if nothing needs that network, \
+         stop it: virsh net-destroy {by}"
     )]
-    RangeTaken { hypervisor: String, cidr: String, by: String },
+    RangeTaken { hypervisor: String, cidr: String, by: String, free: String },
     #[error("the volume {volume} on hypervisor {hypervisor} is used by domain {by}, which is not this cluster's")]
     VolumeTaken { hypervisor: String, volume: String, by: String },
     #[error("{path} cannot be read as libvirt XML; run `kubi verify`")]

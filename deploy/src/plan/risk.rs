@@ -1,7 +1,7 @@
 //! What the operator should know before saying yes.
 
 use super::step::Removal;
-use super::{Action, NodeChange, nodes::is_formed};
+use super::{Action, NodeChange, nodes::is_formed, stand_ins};
 use crate::build::Build;
 use crate::deployment::{Node, Role};
 use crate::observed::Observed;
@@ -24,6 +24,8 @@ pub enum Risk {
     Outage { hypervisor: String, network: String },
     /// The data disk is kept, but no longer used.
     DataLeftBehind { hypervisor: String, node: String, volume: String },
+    /// The hypervisor's own network is used as it is, and gives addresses to others too.
+    SharedNetwork { hypervisor: String, network: String },
     /// All members, or all controllers, stand and fall with one machine.
     OneHypervisor { what: String, hypervisor: String },
 }
@@ -56,6 +58,11 @@ impl fmt::Display for Risk {
             Risk::DataLeftBehind { hypervisor, node, volume } => {
                 write!(f, "the data disk of {node}, {volume}, stays on {hypervisor} and is no longer used")
             }
+            Risk::SharedNetwork { hypervisor, network } => write!(
+                f,
+                "libvirt's own network {network} on {hypervisor} is used as it is. It hands out addresses, so another guest may \
+                 get that of a node that is off. Choose another networks.management.cidr to have a network of the cluster's own"
+            ),
             Risk::OneHypervisor { what, hypervisor } => write!(f, "all {what} are on hypervisor {hypervisor}"),
         }
     }
@@ -76,6 +83,7 @@ pub fn risks(
         risks.extend(replacement_risks(build, observed, changes));
     }
     if !changes.is_empty() {
+        risks.extend(shared_networks(build, observed));
         risks.extend(one_hypervisor(build, "etcd members", |node| node.etcd.is_some()));
         risks.extend(one_hypervisor(build, "controllers", |node| node.has(Role::Controller)));
     }
@@ -113,6 +121,16 @@ fn replacement_risks(build: &Build, observed: &Observed, changes: &[NodeChange])
         Some(Risk::EmptyMember { node: change.node.clone(), volume })
     }));
     risks
+}
+
+fn shared_networks(build: &Build, observed: &Observed) -> Vec<Risk> {
+    let states = observed.hypervisors.iter().filter_map(|(name, state)| Some((name, state.as_ref().ok()?)));
+    let shared = states.flat_map(|(hypervisor, state)| {
+        let dhcp = |name: &String| state.networks.iter().any(|found| found.name == *name && found.facts.dhcp);
+        let stand_ins = stand_ins(build, hypervisor, state).into_values().filter(dhcp);
+        stand_ins.map(|network| Risk::SharedNetwork { hypervisor: hypervisor.clone(), network }).collect::<Vec<_>>()
+    });
+    shared.collect()
 }
 
 /// Three members on one machine survive no failure of it, where there are others to put them on.

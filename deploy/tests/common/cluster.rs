@@ -143,7 +143,8 @@ impl TestCluster {
              </backingStore><serial>kubi-root</serial></disk>\
              <disk type='volume'><source pool='default' volume='{}'/><serial>kubi-artifacts</serial></disk>\
              <disk type='volume'><source pool='default' volume='{cluster}-{name}-data.raw'/><serial>kubi-data</serial></disk>\
-             </devices></domain>",
+             <interface type='network'><source network='{cluster}-management'/></interface>\
+             <interface type='network'><source network='{cluster}-cluster'/></interface></devices></domain>",
             self.accelerator,
             self.bundle(node),
             node.memory,

@@ -213,6 +213,9 @@ impl Hypervisor for Machine {
         }
         // AppArmor's helper cannot look into pools.
         assert!(!inner.domains[name].xml.contains("type='volume'"), "{name} starts with volumes, not files");
+        for network in &domain.networks {
+            assert!(inner.networks.get(network).is_some_and(|(_, active)| *active), "{name} starts without {network}");
+        }
         let root = &domain.disks["kubi-root"].chain;
         assert_eq!(inner.volumes[&root[0]].2.as_ref(), Some(&root[1]), "{name} starts on the layer of another overlay");
         inner.domains.get_mut(name).unwrap().since = Some(self.shared.now());
