@@ -2,47 +2,12 @@
 
 mod common;
 
+use common::compare::{LIMIT, commit, diff, git, json, replaced};
 use common::workspace::Workspace;
-use common::{Finished, require_tool, run};
+use common::{require_tool, run};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(120);
-
-fn git(workspace: &Workspace, arguments: &[&str]) -> String {
-    let mut command = Command::new(require_tool("git", "git"));
-    command.current_dir(workspace.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-    command.env("HOME", workspace.path().join("home")).env("GIT_CONFIG_GLOBAL", "/dev/null");
-    for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "t").env(format!("GIT_{who}_EMAIL"), "t@example.com");
-        command.env(format!("GIT_{who}_DATE"), "2026-11-01T00:00:00Z");
-    }
-    run(command.args(arguments), LIMIT).success()
-}
-
-fn commit(workspace: &Workspace, message: &str) {
-    git(workspace, &["add", "cluster.yaml", "kubi.lock", "secrets"]);
-    git(workspace, &["commit", "-q", "-m", message]);
-}
-
-/// Whatever is wrong with the network, a day is always given: the output depends on nothing else.
-fn diff(workspace: &Workspace, arguments: &[&str]) -> Finished {
-    run(workspace.command().args(["diff", "--today", "2026-11-20"]).args(arguments), LIMIT)
-}
-
-fn json(workspace: &Workspace, arguments: &[&str]) -> Value {
-    let mut all = vec!["--format", "json"];
-    all.extend(arguments);
-    serde_json::from_str(&diff(workspace, &all).success()).unwrap()
-}
-
-fn replaced(workspace: &Workspace, from: &str, to: &str) {
-    let text = workspace.spec();
-    assert!(text.contains(from), "{from}");
-    workspace.write_spec(&text.replace(from, to));
-}
 
 /// What two kinds of sides must agree on.
 fn essence(diff: &Value) -> Value {

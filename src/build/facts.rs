@@ -11,8 +11,16 @@ use crate::tree::Digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Gathers what `plan` was made from. `sealed_root` is the sealed file as it is.
-pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed_root: Option<&[u8]>) -> Facts {
+/// Digests of sealed files as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Sealed {
+    pub root: Option<Digest>,
+    /// Every other one that the spec names, by path.
+    pub files: BTreeMap<String, Digest>,
+}
+
+/// Gathers what `plan` was made from.
+pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
     let mut classes: Vec<Arc<Class>> = Vec::new();
     let nodes = plan.nodes.iter().map(|node| node_facts(prepared, node, &mut classes)).collect();
     let mut spec = prepared.cluster.spec.clone();
@@ -30,7 +38,8 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed_root: Option<&[u8]>) -
         spec: pruned(&spec),
         recipes,
         base: prepared.lock.base.as_ref().map(|b| BaseFacts { name: b.name.clone(), digest: b.digest.clone() }),
-        sealed_root: sealed_root.map(Digest::of),
+        sealed_root: sealed.root,
+        sealed: sealed.files,
         classes: classes.iter().map(|class| class_facts(prepared, class)).collect(),
         nodes,
     }
@@ -38,7 +47,12 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed_root: Option<&[u8]>) -
 
 /// Keeps the facts of a build that is being published.
 pub fn write(context: &Context<'_>) -> Result<(), BuildError> {
-    let facts = facts(context.prepared, context.plan, context.request.inputs.sealed_root.as_deref());
+    let inputs = context.request.inputs;
+    let sealed = Sealed {
+        root: inputs.sealed_root.as_deref().map(Digest::of),
+        files: inputs.sealed_files(&context.prepared.cluster),
+    };
+    let facts = facts(context.prepared, context.plan, sealed);
     let failed = |source| BuildError::Output(OutputError::Json { path: FACTS.to_owned(), source });
     Ok(context.publication.facts(&facts.to_bytes().map_err(failed)?)?)
 }

@@ -26,7 +26,13 @@ pub fn of_build(request: &Request<'_>) -> Digest {
             all.map(|digest| u8::from(request.cache.has(digest))).collect()
         }
     };
-    request.inputs.digest(&[recipes.as_str().as_bytes(), &[request.images as u8], &present])
+    let imports = Digest::of_json(&request.inputs.sealed_imports());
+    request.inputs.digest(&[
+        recipes.as_str().as_bytes(),
+        &[request.images as u8],
+        &present,
+        imports.as_str().as_bytes(),
+    ])
 }
 
 /// `metadata.name`, read off the text without parsing it all. Only used to find an output that is then compared by digest.
@@ -67,6 +73,7 @@ impl Shared {
             writes_overlays,
             // A keyed hash: tells one root secret from another and says nothing about either.
             keys.symmetric("fingerprint", 1).commitment,
+            keys.imported_digests(),
         ]);
         let nodes: Vec<_> =
             nodes.iter().map(|node| (&node.name, &node.roles, &node.addresses, &node.pod_cidr)).collect();

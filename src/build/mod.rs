@@ -15,7 +15,7 @@ mod summary;
 mod verify;
 
 pub use error::BuildError;
-pub use facts::facts;
+pub use facts::{Sealed, facts};
 pub use preview::Preview;
 pub use summary::{Summary, SummaryNode};
 pub use verify::{OverlayProof, prove_overlays};

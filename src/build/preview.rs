@@ -1,7 +1,7 @@
 //! A spec as it would be built: rendered in memory when asked for, for comparisons. Writes nothing.
 
 use super::Prepared;
-use super::facts::facts;
+use super::facts::{Sealed, facts};
 use super::fingerprint::Shared;
 use crate::bundle::{Identity, bundle};
 use crate::diff::{Facts, NodeKey, Side, SideEntry, SideError, SideInfo};
@@ -30,7 +30,7 @@ impl<'a> Preview<'a> {
         plan: &'a Plan<'_>,
         keys: &Keys,
         renderer: &'a Renderer<'a>,
-        sealed_root: Option<&[u8]>,
+        sealed: Sealed,
         overlays: bool,
     ) -> Self {
         let shared = Shared::new(prepared, plan, keys, overlays);
@@ -40,7 +40,7 @@ impl<'a> Preview<'a> {
         };
         Self {
             info,
-            facts: facts(prepared, plan, sealed_root),
+            facts: facts(prepared, plan, sealed),
             keys: plan.nodes.iter().map(key).collect(),
             plans: plan.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             renderer,

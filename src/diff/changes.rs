@@ -1,16 +1,18 @@
 //! Reads what is in entries that differ: each pair of contents once, on however many nodes it is.
 
 use super::attributes::attributes;
-use super::compare::{Sides, Trees};
+use super::compare::{KeySource, Sides, Trees};
 use super::entries::Pair;
 use super::group::Found;
 use super::inputs::short;
-use super::model::{Change, ChangeKind, FieldChange, Group, Hunk, Line, LineKind, State, Why};
+use super::model::{Change, FieldChange, Group, Hunk, Line, LineKind, State, Why};
 use super::semantic::{Compared, Format, compare};
 use super::side::{Side, SideEntry, SideError};
+use super::stand_ins::{Known, without_stand_ins};
 use crate::tree::Origin;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 
 impl Sides<'_> {
     /// Reads what is in the entries: equal pairs on many nodes once. Takes pairs out of `trees` that do not differ after
@@ -42,14 +44,17 @@ impl Sides<'_> {
 
     fn change(&self, pair: &Pair, nodes: &[&String]) -> Result<Option<Change>, SideError> {
         let node = nodes.first().map_or("", |name| name.as_str());
-        let mut fields = attributes(pair, self.options.stand_in_keys);
+        let stand_in = self.options.keys == KeySource::OneStandIn;
+        let mut fields = attributes(pair, stand_in);
         let differ =
             pair.before.as_ref().and_then(|e| e.digest.as_ref()) != pair.after.as_ref().and_then(|e| e.digest.as_ref());
         let compared = if differ { self.contents(pair, node)? } else { Compared::default() };
-        fields.extend(compared.fields);
         let hunks = compared.hunks;
-        if self.options.stand_in_keys && pair.state() == State::Changed {
-            fields.retain(|field| !follows_from_keys(field) || says_generation(field));
+        if !stand_in || pair.state() != State::Changed {
+            fields.extend(compared.fields);
+        } else {
+            let known = self.known_keys(pair, node, nodes)?;
+            fields.extend(without_stand_ins(compared.fields, &compared.tags, known));
             if fields.is_empty() && hunks.is_empty() && compared.format != Format::Binary {
                 return Ok(None);
             }
@@ -69,6 +74,31 @@ impl Sides<'_> {
             origin: Origin::default(),
             why: Why::default(),
         }))
+    }
+
+    /// What the spec says about the file's keys.
+    fn known_keys(&self, pair: &Pair, node: &str, nodes: &[&String]) -> Result<Known, SideError> {
+        if self.keys.is_empty() && self.keys.imported.is_empty() {
+            return Ok(Known::default());
+        }
+        let Some(origin) = self.origin(true, node, &pair.path)? else { return Ok(Known::default()) };
+        let nodes: Vec<String> = nodes.iter().map(|name| (*name).clone()).collect();
+        Ok(Known { moved: self.keys.concern(&origin, &nodes), imported: self.keys.is_imported(&origin) })
+    }
+
+    /// Where an entry comes from, on the new side or the old one; each node's are read once.
+    fn origin(&self, newer: bool, node: &str, path: &str) -> Result<Option<Origin>, SideError> {
+        let place = (newer, node.to_owned());
+        let known = self.origins.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        let origins = match known {
+            Some(origins) => origins,
+            None => {
+                let origins = Arc::new(if newer { self.after } else { self.before }.origins(node)?);
+                self.origins.lock().unwrap_or_else(PoisonError::into_inner).insert(place, Arc::clone(&origins));
+                origins
+            }
+        };
+        Ok(origins.get(path).cloned())
     }
 
     fn contents(&self, pair: &Pair, node: &str) -> Result<Compared, SideError> {
@@ -91,20 +121,14 @@ impl Sides<'_> {
     /// Adds origins, those of a group's first node; each node's are read once. Where one side does not keep them, the
     /// other side's are as good.
     pub fn add_origins(&self, groups: &mut [Group]) -> Result<(), SideError> {
-        let mut known: BTreeMap<(bool, String), BTreeMap<String, Origin>> = BTreeMap::new();
         for group in groups {
             let node = group.nodes.names.first().cloned().unwrap_or_default();
             for change in &mut group.changes {
                 let newer_first = change.state != State::Removed;
                 for newer in [newer_first, !newer_first] {
-                    let place = (newer, node.clone());
-                    if !known.contains_key(&place) {
-                        let side = if newer { self.after } else { self.before };
-                        known.insert(place.clone(), side.origins(&node)?);
-                    }
                     let path = change.renamed_from.as_ref().filter(|_| !newer).unwrap_or(&change.path);
-                    if let Some(origin) = known.get(&place).and_then(|origins| origins.get(path)) {
-                        change.origin = origin.clone();
+                    if let Some(origin) = self.origin(newer, &node, path)? {
+                        change.origin = origin;
                         break;
                     }
                 }
@@ -112,17 +136,6 @@ impl Sides<'_> {
         }
         Ok(())
     }
-}
-
-/// Stand-ins may be of another algorithm, too.
-fn follows_from_keys(field: &FieldChange) -> bool {
-    let algorithm = field.path.ends_with("keyAlgorithm") || field.path.ends_with("signatureAlgorithm");
-    algorithm || matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived)
-}
-
-/// A rotation that the spec asked for, which shows whatever the keys are.
-fn says_generation(field: &FieldChange) -> bool {
-    field.kind == ChangeKind::Rotated && field.path.starts_with("secret ") && field.before != field.after
 }
 
 /// Formats whose fields say all: lines that differ without them differ by keys alone.

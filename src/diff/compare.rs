@@ -4,21 +4,23 @@ use super::effect::replacement_order;
 use super::entries::{Pair, changed_entries};
 use super::group;
 use super::inputs::{self, Moved};
+use super::keys::MovedKeys;
 use super::model::{Diff, FORMAT, FieldChange, SideInfo, Summary};
 use super::names::matches;
 use super::node_list::{replaced, summary};
 use super::side::{Side, SideError};
 use super::{risk, why::why};
+use crate::tree::Origin;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 /// What to compare, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Names of nodes, `*` stands for any text; empty: all.
     pub nodes: Vec<String>,
-    /// One side's keys are stand-ins: keys, and what follows from them, cannot be compared.
-    pub stand_in_keys: bool,
+    pub keys: KeySource,
     /// Seconds since 1970 to judge expiry by; not judged when unset.
     pub now: Option<i64>,
     /// Computes the digests of bundles that were not built, which takes a while for many nodes.
@@ -27,14 +29,27 @@ pub struct Options {
     pub notes: Vec<String>,
 }
 
+/// What keys the two sides have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeySource {
+    /// Their own.
+    #[default]
+    Own,
+    /// The same stand-ins: rotations by generation show, other rotations do not.
+    StandIns,
+    /// One side's own, the other's stand-ins: keys, and what follows from them, cannot be compared.
+    OneStandIn,
+}
+
 /// Compares two sides of one cluster.
 ///
 /// # Errors
 /// A side that cannot be read; the errors say what to do.
 pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Diff, SideError> {
-    let sides = Sides { before, after, options };
     // Those of many nodes take a while to read.
-    rayon::join(|| before.facts(), || after.facts());
+    let (old, new) = rayon::join(|| before.facts(), || after.facts());
+    let keys = old.zip(new).map(|(old, new)| MovedKeys::between(old, new)).unwrap_or_default();
+    let sides = Sides { before, after, options, keys, origins: Mutex::default() };
     let names = sides.names()?;
     let mut trees = sides.trees(&names)?;
     let (moved, other_inputs) = sides.inputs();
@@ -44,7 +59,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
     sides.add_origins(&mut groups)?;
     for group in &mut groups {
         for change in &mut group.changes {
-            change.why = why(&change.origin, &group.nodes.names, &moved, &other_inputs);
+            change.why = why(&change.origin, &group.nodes.names, &moved, &other_inputs, &sides.keys);
         }
     }
     let libvirt = group::group(sides.libvirt(&names)?, before.facts(), after.facts(), &order);
@@ -64,7 +79,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         replacement: replaced(&nodes, &order),
         nodes,
     };
-    diff.risks = risk::judge(&diff, before.facts(), after.facts(), options.now);
+    diff.risks = risk::judge(&diff, before.facts(), after.facts(), options);
     diff.summary = summary(&diff, names.len());
     Ok(diff)
 }
@@ -74,7 +89,12 @@ pub(super) struct Sides<'a> {
     pub before: &'a dyn Side,
     pub after: &'a dyn Side,
     pub options: &'a Options,
+    pub keys: MovedKeys,
+    /// Where entries come from, by node, on the new side (`true`) or the old one; read when they are first asked for.
+    pub origins: Mutex<BTreeMap<(bool, String), Origins>>,
 }
+
+type Origins = Arc<BTreeMap<String, Origin>>;
 
 /// The differing entries of a node that both sides have.
 pub(super) type Trees = BTreeMap<String, Vec<Pair>>;

@@ -26,6 +26,9 @@ pub struct Facts {
     /// Of `secrets/root.age` as it is sealed.
     #[serde(default)]
     pub sealed_root: Option<Digest>,
+    /// Of every other sealed file that the spec names, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sealed: BTreeMap<String, Digest>,
     pub classes: Vec<ClassFacts>,
     /// In the spec's order.
     pub nodes: Vec<NodeFacts>,
@@ -136,6 +139,7 @@ impl Facts {
             recipes: self.recipes.clone(),
             base: self.base.clone(),
             sealed_root: self.sealed_root.clone(),
+            sealed: self.sealed.clone(),
             classes: self.classes.clone(),
             nodes: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! Which inputs moved between two sides: spec keys, and everything else that a build depends on.
 
 use super::facts::{Facts, prune};
+use super::keys::ROOT_FILE;
 use super::model::FieldChange;
 use super::names::ranges;
 use super::semantic::document;
@@ -101,7 +102,8 @@ pub fn others(before: &Facts, after: &Facts) -> Vec<FieldChange> {
 }
 
 fn sealed(facts: &Facts) -> BTreeMap<String, String> {
-    facts.sealed_root.iter().map(|digest| ("secrets/root.age".to_owned(), digest.to_string())).collect()
+    let root = facts.sealed_root.iter().map(|digest| (ROOT_FILE.to_owned(), digest.to_string()));
+    root.chain(facts.sealed.iter().map(|(file, digest)| (file.clone(), digest.to_string()))).collect()
 }
 
 fn maps(what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<FieldChange> {

@@ -1,31 +1,37 @@
 //! Why an entry changed: which of the inputs that moved does its origin name?
 
 use super::inputs::Moved;
+use super::keys::{MovedKeys, has_authority, is_own_key};
 use super::model::{FieldChange, Why};
 use crate::tree::Origin;
 
 /// Inputs that moved and that the origin reads. `nodes` have the change.
-pub fn why(origin: &Origin, nodes: &[String], moved: &[Moved], inputs: &[FieldChange]) -> Why {
+pub fn why(origin: &Origin, nodes: &[String], moved: &[Moved], inputs: &[FieldChange], keys: &MovedKeys) -> Why {
     let concerns = |moved: &&Moved| {
         let own = moved.nodes.is_empty() || moved.nodes.iter().any(|name| nodes.contains(name));
-        is_of_this_key(origin, &moved.key) && origin.spec.iter().any(|key| reads(key, &moved.key, own))
+        is_of_this_key(origin, &moved.key, nodes) && origin.spec.iter().any(|key| reads(key, &moved.key, own))
     };
     let spec = moved.iter().filter(concerns).map(|moved| moved.change.path.clone()).collect();
     let recipes: Vec<String> = origin.recipe.split(", ").map(|id| format!("recipe {id}")).collect();
     let component = |key: &str| key.strip_prefix("spec.components.").map(|name| format!("component {name}"));
     let components: Vec<String> = origin.spec.iter().filter_map(|key| component(key)).collect();
     let names = |path: &str| path == "kubi" || recipes.iter().chain(&components).any(|known| known == path);
-    let sealed = |path: &str| path.starts_with("sealed file ") && origin.spec.iter().any(|key| key == "spec.pki");
+    let sealed = |path: &str| path.strip_prefix("sealed file ").is_some_and(|file| keys.reads_sealed(origin, file));
     let found = inputs.iter().map(|input| &input.path).filter(|path| names(path) || sealed(path));
     Why { spec, inputs: found.cloned().collect() }
 }
 
-/// A generation moves the one key that it names, and an authority's all certificates below it.
-fn is_of_this_key(origin: &Origin, moved: &str) -> bool {
-    let Some(name) = moved.strip_prefix("spec.pki.generations") else { return true };
-    let name = name.trim_matches(['.', '[', ']', '"']);
-    let declared = origin.source.split_once('#').and_then(|(_, key)| key.split_once('.')).map_or("", |(_, name)| name);
-    name.starts_with("ca/") || name == declared || name.split('/').next() == Some(declared)
+/// A generation moves the one key that it names, and an authority's all certificates below it; an import does, too.
+fn is_of_this_key(origin: &Origin, moved: &str, nodes: &[String]) -> bool {
+    let name = |rest: &str| rest.trim_matches(['.', '[', ']', '"']).to_owned();
+    if let Some(authority) = moved.strip_prefix("spec.pki.import").map(name) {
+        return has_authority(origin, &authority);
+    }
+    let Some(name) = moved.strip_prefix("spec.pki.generations").map(name) else { return true };
+    match name.strip_prefix("ca/") {
+        Some(authority) => has_authority(origin, authority),
+        None => is_own_key(origin, &name, nodes),
+    }
 }
 
 /// Whether something that reads `key` depends on `moved`; `own` says whether that is of the node itself.
@@ -68,15 +74,25 @@ mod tests {
 
     #[test]
     fn a_generation_is_of_one_key() {
-        let origin =
-            |source: &str| Origin { source: source.into(), spec: vec!["spec.pki".into()], ..Origin::default() };
+        let origin = |source: &str| {
+            let authority = source.contains("#cert").then(|| "spec.pki.generations.ca/etcd".to_owned());
+            let spec = ["spec.pki".to_owned()].into_iter().chain(authority).collect();
+            Origin { source: source.into(), spec, ..Origin::default() }
+        };
         let check = |source: &str, moved: &str, expected: bool| {
-            assert_eq!(is_of_this_key(&origin(source), moved), expected, "{source} {moved}");
+            assert_eq!(is_of_this_key(&origin(source), moved, &["c1".into()]), expected, "{source} {moved}");
         };
         check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-server", true);
         check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-server/c1", true);
         check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.ca/etcd", true);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-server/c2", false);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.ca/cluster", false);
         check("recipe.yaml#certificates.etcd-server", "spec.pki.generations.etcd-peer", false);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.import.etcd", true);
+        check("recipe.yaml#certificates.etcd-server", "spec.pki.import.cluster", false);
+        check("recipe.yaml#keyPairs.service-account", "spec.pki.generations.service-account", true);
+        check("recipe.yaml#keyPairs.service-account", "spec.pki.generations.ca/cluster", false);
+        check("recipe.yaml#authorityKeys.cluster-signing", "spec.pki.generations.ca/cluster", true);
         check("recipe.yaml#certificates.etcd-server", "spec.pki.epoch", true);
     }
 

@@ -2,8 +2,10 @@
 
 use crate::artifact::{Catalog, CatalogError, Lock, LockError};
 use crate::recipe::Files;
+use crate::spec::Cluster;
 use crate::tree::Digest;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -105,6 +107,28 @@ impl Inputs {
             catalog.extend(CATALOG, Catalog::parse(CATALOG, text).map_err(failed)?).map_err(failed)?;
         }
         Ok(catalog)
+    }
+
+    /// Digests of the sealed files that `spec.pki.import` names, by path; of none where the spec cannot be read, which
+    /// others say. Parses the spec only where it may import something.
+    pub fn sealed_imports(&self) -> BTreeMap<String, Digest> {
+        if !self.text.contains("import") {
+            return BTreeMap::new();
+        }
+        match crate::spec::read(&self.text, &crate::spec::Facts::default()) {
+            Ok((cluster, _)) => self.sealed_files(&cluster),
+            Err(_) => BTreeMap::new(),
+        }
+    }
+
+    /// Digests of the sealed files that this spec names, by path; a missing one is found when it is opened.
+    pub fn sealed_files(&self, cluster: &Cluster) -> BTreeMap<String, Digest> {
+        let files = cluster.spec.pki.import.values();
+        let digest = |file: &String| {
+            let bytes = optional(&self.folder.join(file)).ok()??;
+            Some((file.clone(), Digest::of(&bytes)))
+        };
+        files.filter_map(digest).collect()
     }
 
     /// Covers every byte read, kubi's version and `more`: each part is preceded by its length.

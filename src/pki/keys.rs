@@ -7,7 +7,7 @@ use super::key_cache::{Entry, KeyCache};
 use super::key_pair::KeyPair;
 use crate::secret::{KeyStream, RootSecret, commit_symmetric};
 use crate::spec::{self, Algorithm};
-use crate::tree::SecretRef;
+use crate::tree::{Digest, SecretRef};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -113,6 +113,11 @@ impl Keys {
     /// The public key of `name` as SubjectPublicKeyInfo PEM.
     pub fn public_key_pem(&self, name: &str, generation: u32) -> Result<String, PkiError> {
         Ok(self.key_pair(name, generation).public_key_pem())
+    }
+
+    /// Digests of the imported authorities' certificates, by name.
+    pub fn imported_digests(&self) -> BTreeMap<&str, Digest> {
+        self.imported.iter().map(|(name, own)| (name.as_str(), Digest::of(own.pem.as_bytes()))).collect()
     }
 
     pub(super) fn sealed_bytes(&self, file: &str) -> Zeroizing<Vec<u8>> {

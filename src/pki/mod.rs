@@ -22,7 +22,7 @@ mod to_be_signed;
 
 pub use certificate::{Authority, Issued, Pki, Request};
 pub use error::PkiError;
-pub use generations::unknown_generations;
+pub use generations::{generation_of, unknown_generations};
 pub use import::ImportedAuthority;
 pub use key_cache::KeyCache;
 pub use key_pair::KeyPair;

@@ -18,18 +18,27 @@ pub fn of_manifest_key(recipe: &Recipe, key: &str) -> Vec<String> {
     for certificate in recipe.manifest.certificates.iter().filter(|c| c.name == name) {
         keys.push("spec.pki".to_owned());
         keys.push(format!("spec.pki.sans.{name}"));
+        keys.push(authority_key(&certificate.authority));
         let texts = certificate.dns.iter().chain(&certificate.addresses).chain(&certificate.organizations);
         keys.extend(texts.chain([&certificate.common_name]).flat_map(|text| of_text(recipe, text)));
     }
     for kubeconfig in recipe.manifest.kubeconfigs.iter().filter(|k| k.certificate == name) {
-        keys.push("spec.pki".to_owned());
+        keys.extend(["spec.pki".to_owned(), authority_key(&kubeconfig.authority)]);
         let texts = kubeconfig.organizations.iter().chain([&kubeconfig.user, &kubeconfig.server]);
         keys.extend(texts.flat_map(|text| of_text(recipe, text)));
+    }
+    for trust in recipe.manifest.trust.iter().filter(|trust| key.strip_prefix("trust.") == Some(trust.path.as_str())) {
+        keys.extend(trust.authorities.iter().map(|name| authority_key(name)));
     }
     if key.starts_with("trust.") || key.starts_with("keyPairs.") || key.starts_with("authorityKeys.") {
         keys.push("spec.pki".to_owned());
     }
     sorted(keys)
+}
+
+/// The key that rotates an authority, and with it what it signs.
+fn authority_key(name: &str) -> String {
+    format!("spec.pki.generations.ca/{name}")
 }
 
 fn chosen(recipe: &Recipe) -> String {

@@ -8,6 +8,7 @@
 
 pub mod built;
 pub mod cluster;
+pub mod compare;
 pub mod container;
 pub mod qemu;
 pub mod sides;

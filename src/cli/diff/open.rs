@@ -2,7 +2,7 @@
 
 use super::operand::{Operand, Selection, operands};
 use super::secrets::Secrets;
-use crate::build::{BuildError, Prepared, Preview};
+use crate::build::{BuildError, Prepared, Preview, Sealed};
 use crate::cli::{Failure, Ui};
 use crate::diff::{Diff, Options, Side, SideInfo, SideKind, diff};
 use crate::edge::inputs::Inputs;
@@ -11,6 +11,7 @@ use crate::edge::sides::{BundleSide, GitError, OutputSide, Revision};
 use crate::pki::Keys;
 use crate::plan::Pins;
 use crate::render::Renderer;
+use crate::tree::Digest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -228,9 +229,22 @@ impl Spec {
             bar.finish_and_clear();
         }
         let renderer = Renderer::new(&plan, keys).map_err(|error| spec_failure(ui, &self.inputs, error.into()))?;
-        let sealed = self.inputs.sealed_root.as_deref();
+        let sealed = self.sealed();
         let side = Preview::new(self.info.clone(), &self.prepared, &plan, keys, &renderer, sealed, overlays);
         then(&side)
+    }
+
+    /// Digests of sealed files, as the side has them.
+    fn sealed(&self) -> Sealed {
+        let cluster = &self.prepared.cluster;
+        let of_revision = |sealed: &BTreeMap<String, Vec<u8>>| {
+            let named = cluster.spec.pki.import.values();
+            named.filter_map(|file| Some((file.clone(), Digest::of(sealed.get(file)?)))).collect()
+        };
+        Sealed {
+            root: self.inputs.sealed_root.as_deref().map(Digest::of),
+            files: self.sealed.as_ref().map_or_else(|| self.inputs.sealed_files(cluster), of_revision),
+        }
     }
 }
 

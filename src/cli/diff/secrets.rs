@@ -2,7 +2,7 @@
 
 use super::open::{Loaded, Spec};
 use crate::cli::Failure;
-use crate::diff::Options;
+use crate::diff::{KeySource, Options};
 use crate::edge::keys::KeysError;
 use crate::edge::sides::{open_keys, stand_in};
 use crate::pki::Keys;
@@ -41,7 +41,7 @@ impl Secrets {
             let cluster = &spec?.prepared.cluster;
             stand_in(cluster, algorithm(cluster.spec.pki.algorithm, alike, built))
         };
-        options.stand_in_keys = built;
+        options.keys = if built { KeySource::OneStandIn } else { KeySource::StandIns };
         // They would be those of stand-ins.
         options.bundles = false;
         let compared = match built {

@@ -1,6 +1,8 @@
 //! What matchers look at, and ways to look at it.
 
+use crate::diff::compare::Options;
 use crate::diff::facts::Facts;
+use crate::diff::keys::MovedKeys;
 use crate::diff::model::{Change, ChangeKind, Diff, FieldChange, State};
 use crate::spec::Role;
 use std::collections::BTreeSet;
@@ -11,7 +13,9 @@ pub struct Evidence<'a> {
     pub diff: &'a Diff,
     pub before: Option<&'a Facts>,
     pub after: Option<&'a Facts>,
-    pub now: Option<i64>,
+    /// Keys that the spec or a sealed file moves.
+    pub keys: MovedKeys,
+    pub options: &'a Options,
 }
 
 /// A place where a risk shows.

@@ -27,30 +27,6 @@ fn names_of_removed_nodes(evidence: &Evidence<'_>) -> Vec<String> {
     .collect()
 }
 
-/// An authority that is trusted no more: the file held its key, and does not any longer.
-pub fn authority_key(evidence: &Evidence<'_>) -> Vec<Finding> {
-    evidence.find(|change, field| {
-        let authority = change.format == "x509" && change.tags.iter().any(|tag| tag == "authority");
-        let replaced = field.kind == ChangeKind::Rotated && field.path.ends_with("publicKey");
-        let removed = field.kind == ChangeKind::Removed && field.path.starts_with("certificate ");
-        let embedded =
-            field.kind == ChangeKind::Rotated && field.path.ends_with("certificate-authority-data publicKey");
-        ((authority && (replaced || removed)) || embedded).then(|| match removed {
-            true => format!("{} is trusted no more", field.path),
-            false => "another authority takes the place of the one that is trusted now".to_owned(),
-        })
-    })
-}
-
-pub fn service_account_key(evidence: &Evidence<'_>) -> Vec<Finding> {
-    evidence.find(|change, field| {
-        let public = change.tags.iter().any(|tag| tag == "key") && change.path.contains("service-account");
-        let lost = matches!(field.kind, ChangeKind::Rotated | ChangeKind::Removed);
-        (public && lost && !field.path.starts_with("secret "))
-            .then(|| "the key that tokens are checked with is replaced".to_owned())
-    })
-}
-
 /// The first issuer signs; an old one may stay as an additional value.
 pub fn token_issuer(evidence: &Evidence<'_>) -> Vec<Finding> {
     evidence.find(|_, field| {

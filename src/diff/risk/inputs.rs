@@ -100,11 +100,6 @@ pub fn data_at_risk(evidence: &Evidence<'_>) -> Vec<Finding> {
         .collect()
 }
 
-pub fn sealed_root(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let moved = evidence.diff.inputs.iter().any(|input| input.path == "sealed file secrets/root.age");
-    if moved { vec![Finding::cluster("secrets/root.age was sealed again or replaced")] } else { Vec::new() }
-}
-
 pub fn all_controllers(evidence: &Evidence<'_>) -> Vec<Finding> {
     let Some((before, _)) = evidence.with_role(Role::Controller) else { return Vec::new() };
     let replaced = evidence.diff.nodes.iter().filter(|node| node.state == State::Changed);

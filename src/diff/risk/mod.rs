@@ -3,6 +3,7 @@
 mod evidence;
 mod files;
 mod inputs;
+mod keys;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -10,15 +11,18 @@ mod versions;
 
 pub use table::{Matcher, Row, TABLE};
 
+use super::compare::Options;
 use super::facts::Facts;
 use super::group::nodes;
+use super::keys::MovedKeys;
 use super::model::{Diff, Risk};
 use evidence::{Evidence, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every risk in a diff, the most severe first. `now` is in seconds since 1970; without it expiry is not judged.
-pub fn judge(diff: &Diff, before: Option<&Facts>, after: Option<&Facts>, now: Option<i64>) -> Vec<Risk> {
-    let evidence = Evidence { diff, before, after, now };
+/// Every risk in a diff, the most severe first.
+pub fn judge(diff: &Diff, before: Option<&Facts>, after: Option<&Facts>, options: &Options) -> Vec<Risk> {
+    let keys = before.zip(after).map(|(before, after)| MovedKeys::between(before, after)).unwrap_or_default();
+    let evidence = Evidence { diff, before, after, keys, options };
     let mut risks = Vec::new();
     for row in &TABLE {
         let found = joined(row.matcher.find(&evidence)).into_iter();

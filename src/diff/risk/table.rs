@@ -1,7 +1,7 @@
 //! The classification as data. A new risk is a row here, a matcher, and a case in `tests.rs`, which fails without one.
 
 use super::evidence::{Evidence, Finding};
-use super::{files, inputs, versions};
+use super::{files, inputs, keys, versions};
 use crate::diff::model::Severity;
 
 /// One kind of risk.
@@ -51,8 +51,8 @@ impl Matcher {
     pub fn find(self, evidence: &Evidence<'_>) -> Vec<Finding> {
         match self {
             Self::SanRemoved => files::san_removed(evidence),
-            Self::AuthorityKey => files::authority_key(evidence),
-            Self::ServiceAccountKey => files::service_account_key(evidence),
+            Self::AuthorityKey => keys::authority_key(evidence),
+            Self::ServiceAccountKey => keys::service_account_key(evidence),
             Self::TokenIssuer => files::token_issuer(evidence),
             Self::ServiceNetwork => inputs::service_network(evidence),
             Self::PodNetwork => inputs::pod_network(evidence),
@@ -73,7 +73,7 @@ impl Matcher {
             Self::DataAtRisk => inputs::data_at_risk(evidence),
             Self::ApiAddress => inputs::api_address(evidence),
             Self::ClusterDns => inputs::cluster_dns(evidence),
-            Self::SealedRoot => inputs::sealed_root(evidence),
+            Self::SealedRoot => keys::sealed_root(evidence),
             Self::AllControllers => inputs::all_controllers(evidence),
         }
     }
@@ -100,6 +100,9 @@ pub const TABLE: [Row; 25] = [
     row("service-account-key-changed", High, M::ServiceAccountKey,
         "tokens signed with the old key are refused as soon as an API server runs with the new one alone",
         "let API servers accept both public keys first, deploy, then sign with the new key"),
+    row("sealed-root-changed", High, M::SealedRoot,
+        "another root secret makes every key and every certificate another one; the same secret sealed to other people changes the file as well",
+        "compare with an identity that opens both files (KUBI_IDENTITY): if the secret is the same, nothing is left of this"),
     row("token-issuer-changed", High, M::TokenIssuer,
         "tokens of the old issuer are refused: pods lose their access to the API until they are started again",
         "let API servers accept the old issuer as an additional one until all tokens have been renewed"),
@@ -163,9 +166,6 @@ pub const TABLE: [Row; 25] = [
     row("certificate-expires-soon", Medium, M::ExpirySoon,
         "components with an expired certificate stop working, all of them at once",
         "move spec.pki.epoch forward and deploy"),
-    row("sealed-root-changed", Low, M::SealedRoot,
-        "the same secret may have been sealed to other people, or it is another secret: then every key is another one",
-        "if keys are shown as rotated below, this is another cluster in all but name"),
     row("all-controllers-replaced", Low, M::AllControllers,
         "every API server restarts once; with one controller the API is away while that happens",
         "nothing, unless there is only one controller: then plan for a short outage"),

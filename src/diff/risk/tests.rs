@@ -1,6 +1,7 @@
 //! A case for every row of the table, and what must not be taken for a risk.
 
 use super::{TABLE, judge};
+use crate::diff::compare::{KeySource, Options};
 use crate::diff::facts::{BaseFacts, ClassFacts, ComponentFacts, Facts, MachineFacts, NodeFacts};
 use crate::diff::model::{
     Change, ChangeKind, Diff, Effect, FieldChange, Group, NodeDiff, SideInfo, State, Summary, Why,
@@ -17,6 +18,7 @@ struct World {
     after: Facts,
     diff: Diff,
     now: i64,
+    keys: KeySource,
 }
 
 const EPOCH: i64 = 1_793_491_200; // 2026-11-01
@@ -72,7 +74,7 @@ impl World {
             nodes: vec![],
             replacement: vec![],
         };
-        Self { before: facts(), after: facts(), diff, now: EPOCH + 86_400 }
+        Self { before: facts(), after: facts(), diff, now: EPOCH + 86_400, keys: KeySource::Own }
     }
 
     /// A file that changed on c1.
@@ -122,7 +124,8 @@ impl World {
     }
 
     fn found(&self) -> BTreeMap<String, String> {
-        let risks = judge(&self.diff, Some(&self.before), Some(&self.after), Some(self.now));
+        let options = Options { now: Some(self.now), keys: self.keys, ..Options::default() };
+        let risks = judge(&self.diff, Some(&self.before), Some(&self.after), &options);
         risks.into_iter().map(|risk| (risk.id, risk.finding)).collect()
     }
 }
@@ -140,7 +143,7 @@ type Case = (&'static str, fn(&mut World));
 const ENCRYPTION: &str = "/etc/kubernetes/encryption.yaml";
 
 /// What must be recognised.
-const RISKY: [Case; 44] = [
+const RISKY: [Case; 47] = [
     ("authority-key-changed", |w| w.file("/ca.crt", "x509", &["authority"], rotated("publicKey"))),
     ("authority-key-changed", |w| {
         w.file("/ca.crt", "x509", &["authority"], FieldChange::removed("certificate CN=CA", "publicKey sha256:1"));
@@ -215,14 +218,34 @@ const RISKY: [Case; 44] = [
     ("cluster-dns-changed", |w| w.moved("spec.networks.dns.domain")),
     ("certificate-expires-soon", |w| w.now = EPOCH + 340 * 86_400),
     ("certificate-expires-soon", |w| w.now = EPOCH + 400 * 86_400),
-    ("sealed-root-changed", |w| w.diff.inputs.push(FieldChange::changed("sealed file secrets/root.age", "", ""))),
+    ("sealed-root-changed", |w| {
+        w.keys = KeySource::StandIns;
+        w.after.sealed_root = Some(Digest::of(b"other"));
+    }),
+    ("sealed-root-changed", |w| {
+        w.keys = KeySource::OneStandIn;
+        w.after.sealed_root = Some(Digest::of(b"other"));
+    }),
+    ("authority-key-changed", |w| {
+        w.keys = KeySource::StandIns;
+        w.after.spec["pki"]["import"] = json!({"cluster": "pki/ca.age"});
+    }),
+    ("authority-key-changed", |w| {
+        w.keys = KeySource::OneStandIn;
+        for (facts, bytes) in [(&mut w.before, b"one"), (&mut w.after, b"two")] {
+            facts.spec["pki"]["import"] = json!({"cluster": "pki/ca.age"});
+            facts.sealed = [("pki/ca.age".to_owned(), Digest::of(bytes))].into();
+        }
+    }),
     ("all-controllers-replaced", |w| {
         ["c1", "c2", "c3"].into_iter().for_each(|name| w.node(name, State::Changed, Effect::NewOverlay));
     }),
 ];
 
 /// What looks like a risk, and is none.
-const HARMLESS: [Case; 15] = [
+const HARMLESS: [Case; 16] = [
+    // Another root shows by itself where keys are known; the same one sealed again is no risk.
+    ("sealed-root-changed", |w| w.after.sealed_root = Some(Digest::of(b"other"))),
     ("authority-key-changed", |w| {
         // Staged: the old one stays trusted.
         w.file("/ca.crt", "x509", &["authority"], FieldChange::added("certificate CN=CA", "publicKey sha256:2"));

@@ -88,7 +88,7 @@ pub fn cni_changed(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 /// Certificates live from `pki.epoch` on, all of them equally long.
 pub fn expiry_soon(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let (Some(now), Some(facts)) = (evidence.now, evidence.after) else { return Vec::new() };
+    let (Some(now), Some(facts)) = (evidence.options.now, evidence.after) else { return Vec::new() };
     let text = |path: &str| path.split('.').try_fold(&facts.spec, |value, key| value.get(key))?.as_str();
     let epoch = text("pki.epoch").and_then(|text| text.parse::<Date>().ok());
     let lifetime = |name: &str| text(name).and_then(|text| text.parse::<Lifetime>().ok());
