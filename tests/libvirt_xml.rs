@@ -62,6 +62,8 @@ fn input(accelerator: Accelerator, management: ManagementMode, cluster: ClusterM
     let bridge = |wanted: bool| wanted.then(|| "br0".to_owned());
     Input {
         cluster: "dev".into(),
+        identity: "sha256:ab".into(),
+        pod_network: Some("cni/bridge".into()),
         kubernetes_version: "1.36.4".into(),
         api_host: "10.0.0.1".into(),
         api_port: 6443,

@@ -2,6 +2,7 @@
 
 use crate::deployment::{Deployment, Network, Node};
 use crate::network_facts::NetworkFacts;
+use roxmltree::Document;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -34,9 +35,28 @@ impl Build {
         NetworkFacts::read(self.network_xml(network)).ok()
     }
 
+    /// The path of a domain or network whose XML is not the one that `deploy.json` speaks of: whoever reads one would be told
+    /// of another.
+    pub fn mismatch(&self) -> Option<&str> {
+        let deployment = &self.deployment;
+        let domains = deployment.nodes.iter().map(|node| (&node.domain.xml, &node.domain.name, &node.domain.uuid));
+        let networks = deployment.networks.iter().map(|network| (&network.xml, &network.name, &network.uuid));
+        let mut all = domains.chain(networks);
+        all.find(|(path, name, uuid)| !is_of(self.text(path), name, uuid)).map(|(path, ..)| path.as_str())
+    }
+
     fn text(&self, path: &str) -> &str {
         self.xml.get(path).map(String::as_str).unwrap_or_default()
     }
+}
+
+fn is_of(xml: &str, name: &str, uuid: &str) -> bool {
+    let Ok(document) = Document::parse(xml) else { return false };
+    let texts = |tag: &str| -> Vec<&str> {
+        let children = document.root_element().children().filter(|node| node.has_tag_name(tag));
+        children.filter_map(|node| node.text()).collect()
+    };
+    texts("name") == [name] && texts("uuid") == [uuid]
 }
 
 /// `sha256:` and 64 hex digits.
@@ -46,7 +66,12 @@ pub fn digest(bytes: &[u8]) -> String {
 
 /// The text form of a finished hash.
 pub fn text_digest(hash: &[u8]) -> String {
-    hash.iter().fold("sha256:".to_owned(), |mut out, byte| {
+    format!("sha256:{}", hex(hash))
+}
+
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
         // Writing to a String cannot fail.
         let _ = write!(out, "{byte:02x}");
         out

@@ -122,6 +122,7 @@ mod tests {
     fn mark() -> Mark {
         Mark {
             cluster: "dev".into(),
+            identity: None,
             node: "c".into(),
             bundle: "sha256:aa".into(),
             build: 3,

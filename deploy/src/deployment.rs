@@ -4,7 +4,6 @@
 //! an unknown key is an error.
 
 use serde::Deserialize;
-use std::collections::BTreeSet;
 
 /// One build of one cluster. Paths are relative to the file itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -13,6 +12,9 @@ pub struct Deployment {
     pub api_version: ApiVersion,
     pub kind: Kind,
     pub cluster: String,
+    /// Tells clusters of the same name apart. Absent in builds of older kubis.
+    pub identity: Option<String>,
+    pub pod_network: Option<String>,
     pub kubernetes_version: String,
     pub api: Api,
     pub operator_kubeconfig: Option<String>,
@@ -272,16 +274,19 @@ pub enum DeploymentError {
     Json(#[from] serde_json::Error),
     #[error("{0:?} cannot be a file name or a libvirt name")]
     Name(String),
+    #[error("{0:?} leads out of the cluster's folder")]
+    Path(String),
+    #[error("kubi-deploy does not connect to {uri}: {reason}")]
+    Uri { uri: String, reason: String },
     #[error("{place} names {name:?}, which the file does not declare")]
     Unknown { place: String, name: String },
 }
 
 impl Deployment {
-    /// Reads `deploy.json` and checks every name that becomes a path, and every reference.
+    /// Reads `deploy.json` and checks it.
     pub fn parse(text: &str) -> Result<Self, DeploymentError> {
         let deployment: Self = serde_json::from_str(text)?;
-        deployment.check_names()?;
-        deployment.check_references()?;
+        deployment.check()?;
         Ok(deployment)
     }
 
@@ -299,44 +304,6 @@ impl Deployment {
 
     pub fn etcd_members(&self) -> impl Iterator<Item = (&Node, &EtcdMember)> {
         self.nodes.iter().filter_map(|node| Some((node, node.etcd.as_ref()?)))
-    }
-
-    fn check_names(&self) -> Result<(), DeploymentError> {
-        let images = self.images.iter().map(|image| &image.file);
-        let nodes = self.nodes.iter().flat_map(|node| {
-            let data = node.disks.data.as_ref().map(|data| &data.volume);
-            [&node.name, &node.domain.name, &node.disks.root.volume].into_iter().chain(data)
-        });
-        let networks = self.networks.iter().map(|network| &network.name);
-        let hypervisors = self.hypervisors.iter().map(|hypervisor| &hypervisor.name);
-        let mut names = images.chain(nodes).chain(networks).chain(hypervisors).chain([&self.cluster]);
-        let bad = |name: &&String| {
-            matches!(name.as_str(), "" | "." | "..") || name.contains(['/', '\0', '<', '>', '&', '\'', '"', '\n'])
-        };
-        names.find(bad).map_or(Ok(()), |name| Err(DeploymentError::Name(name.clone())))
-    }
-
-    fn check_references(&self) -> Result<(), DeploymentError> {
-        let hypervisors: BTreeSet<&str> = self.hypervisors.iter().map(|h| h.name.as_str()).collect();
-        let images: BTreeSet<&str> = self.images.iter().map(|image| image.file.as_str()).collect();
-        let known = |names: &BTreeSet<&str>, place: String, name: &str| match names.contains(name) {
-            true => Ok(()),
-            false => Err(DeploymentError::Unknown { place, name: name.to_owned() }),
-        };
-        for network in &self.networks {
-            known(&hypervisors, format!("network {}", network.name), &network.hypervisor)?;
-        }
-        for image in &self.images {
-            let place = || format!("image {}", image.file);
-            image.hypervisors.iter().try_for_each(|name| known(&hypervisors, place(), name))?;
-            image.backing.iter().try_for_each(|name| known(&images, place(), name))?;
-        }
-        for node in &self.nodes {
-            let place = || format!("node {}", node.name);
-            known(&hypervisors, place(), &node.hypervisor)?;
-            node.images().into_iter().try_for_each(|file| known(&images, place(), file))?;
-        }
-        Ok(())
     }
 }
 

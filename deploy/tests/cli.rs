@@ -89,6 +89,26 @@ fn only_whole_builds_are_used() {
 }
 
 #[test]
+fn a_hostile_build_is_refused() {
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let out = out();
+        change_deployment(out.path(), change);
+        out
+    };
+    for path in ["/etc/passwd", "../../x"] {
+        let out = changed(&|deployment| deployment["nodes"][0]["domain"]["xml"] = path.into());
+        fails(&run(out.path(), &["plan"]), 1, "leads out of the cluster's folder");
+        let out = changed(&|deployment| deployment["imageDirectory"] = path.into());
+        fails(&run(out.path(), &["plan"]), 1, "leads out of the cluster's folder");
+    }
+    let uri = "qemu+ssh://h/system?command=/tmp/x";
+    let out = changed(&|deployment| deployment["hypervisors"][0]["uri"] = uri.into());
+    fails(&run(out.path(), &["plan"]), 1, "does not connect to");
+    let out = changed(&|deployment| deployment["nodes"][0]["domain"]["uuid"] = "another".into());
+    fails(&run(out.path(), &["plan"]), 1, "etcd-1.xml does not describe what deploy.json says");
+}
+
+#[test]
 fn nothing_is_done_unasked() {
     let out = out();
     fails(&run(out.path(), &["destroy"]), 4, "say --confirm quorum");

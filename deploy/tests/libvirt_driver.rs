@@ -9,6 +9,7 @@ use kubi_deploy::mark::Mark;
 use kubi_deploy::observed::{Observed, State};
 use kubi_deploy::plan::{Options, Plan, Problem, Risk, Step, plan};
 use std::path::Path;
+use virt::connect::Connect;
 
 const POOL: &str = "default-pool";
 
@@ -92,7 +93,7 @@ fn domains(libvirt: &Libvirt, build: &Build) {
     libvirt.define_domain(&xml).unwrap();
     let find = || libvirt.observe(POOL).unwrap().domains.into_iter().find(|d| d.uuid == node.domain.uuid).unwrap();
     let domain = find();
-    assert!(!domain.running && domain.belongs_to("quorum"));
+    assert!(!domain.running && domain.belongs_to(&build.deployment));
     assert_eq!(domain.disks["kubi-root"].chain[..2], [node.disks.root.volume.clone(), node.disks.root.backing.clone()]);
     let mark = Mark { healthy: true, build: 7, ..domain.mark.unwrap() };
     libvirt.start_domain(&node.domain.name).unwrap();
@@ -101,8 +102,21 @@ fn domains(libvirt: &Libvirt, build: &Build) {
     assert!(libvirt.is_running(&node.domain.name).unwrap());
     libvirt.stop_domain(&node.domain.name).unwrap();
     libvirt.stop_domain(&node.domain.name).unwrap();
+    saved(libvirt, &node.domain.name);
     libvirt.undefine_domain(&node.domain.name).unwrap();
     assert!(matches!(libvirt.start_domain(&node.domain.name), Err(HypervisorError::Failed { .. })));
+}
+
+/// As libvirt-guests does when the host shuts down.
+fn saved(libvirt: &Libvirt, name: &str) {
+    let connection = Connect::open(Some("test:///default")).unwrap();
+    let domain = connection.lookup_domain_by_name(name).unwrap();
+    domain.create().unwrap();
+    domain.managed_save(0).unwrap();
+    assert!(!libvirt.is_running(name).unwrap());
+    libvirt.start_domain(name).unwrap();
+    assert!(!domain.has_managed_save(0).unwrap(), "the memory of the layer before is resumed");
+    domain.managed_save(0).unwrap();
 }
 
 #[test]

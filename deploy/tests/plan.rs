@@ -235,6 +235,45 @@ fn what_is_somebody_elses_is_in_the_way() {
     assert!(!emulated.problems.contains(&Problem::NoKvm { hypervisor: hypervisor() }));
 }
 
+#[test]
+fn another_cluster_of_the_same_name_is_left_alone() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    // Somebody else's, with the same names and UUIDs: these follow from names alone.
+    let other = cluster.change(|c| c.identity = "sha256:2e".into());
+    let plan = fake.plan(&other.without("w-3").build());
+    assert_eq!(plan.problems.len(), 6, "{:?}", plan.problems);
+    assert!(
+        plan.problems.iter().all(|problem| matches!(problem, Problem::OtherCluster { .. }) && problem.is_blocking())
+    );
+    assert!(!plan.steps.iter().any(|step| matches!(step, Step::Remove(_))), "{plan:?}");
+    let state = fake.machines["one"].snapshot();
+    let what = destruction([other.build()].iter(), "one", &state, true);
+    assert_eq!((what.domains.len(), what.volumes.len(), what.networks.len()), (0, 0, 0), "{what:?}");
+    // A mark of before there were identities is still the cluster's.
+    let mut inner = fake.machines["one"].inner.lock().unwrap();
+    for domain in inner.domains.values_mut() {
+        domain.xml = domain.xml.replace(" identity='sha256:1d'", "");
+    }
+    drop(inner);
+    assert_eq!(fake.plan(&cluster.build()).problems, []);
+}
+
+#[test]
+fn a_copy_of_a_node_is_not_the_node() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let mut inner = fake.machines["one"].inner.lock().unwrap();
+    let uuid = kubi_deploy::identity::domain_uuid("dev", "c-1");
+    let xml = inner.domains["dev-c-1"].xml.replace("dev-c-1", "copy").replace(&uuid, "another");
+    inner.domains.insert("copy".into(), FakeDomain { xml, since: None });
+    drop(inner);
+    let plan = fake.plan(&cluster.build());
+    assert_eq!(plan.steps, [], "neither the copy nor the member is removed");
+    let copy = Problem::Copy { hypervisor: "one".into(), name: "copy".into(), node: "c-1".into() };
+    assert_eq!(plan.problems, [copy]);
+}
+
 /// libvirt's packages define and start it, with the range that kubi prefers.
 const STOCK: &str = "<network><name>default</name><uuid>s</uuid><forward mode='nat'/><bridge name='virbr0'/>\
     <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>";

@@ -51,6 +51,8 @@ fn cluster_input(context: &Context<'_>, operator: &[OperatorFile]) -> Input {
     let (management, cluster_network) = (&spec.networks.management, &spec.networks.cluster);
     Input {
         cluster: cluster.metadata.name.clone(),
+        identity: context.keys.symmetric("identity", 1).commitment.to_string(),
+        pod_network: pod_network(context),
         kubernetes_version: spec.kubernetes.version.to_string(),
         api_host: crate::plan::operator_host(cluster),
         api_port: spec.networks.api.port,
@@ -71,6 +73,11 @@ fn cluster_input(context: &Context<'_>, operator: &[OperatorFile]) -> Input {
         hypervisors: if spec.hypervisors.is_empty() { vec![only_hypervisor()] } else { spec.hypervisors.clone() },
         nodes: Vec::with_capacity(spec.nodes.len()),
     }
+}
+
+fn pod_network(context: &Context<'_>) -> Option<String> {
+    let chosen = context.plan.nodes.iter().filter_map(|node| node.class.chosen.get("cni")?.first());
+    chosen.map(|choice| format!("cni/{choice}")).next()
 }
 
 /// Relative to `deploy.json`, when a recipe makes it.

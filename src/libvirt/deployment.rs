@@ -29,6 +29,8 @@ pub fn deployment(input: &Input) -> Result<Deployment, LibvirtError> {
         api_version: DeploymentVersion::V1Alpha1,
         kind: DeploymentKind::Deployment,
         cluster: input.cluster.clone(),
+        identity: input.identity.clone(),
+        pod_network: input.pod_network.clone(),
         kubernetes_version: input.kubernetes_version.clone(),
         api: Api {
             host: input.api_host.clone(),

@@ -15,6 +15,10 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     pub cluster: String,
+    /// Of the cluster's root secret, and no secret itself: tells two clusters of one name apart.
+    pub identity: String,
+    /// The recipe that connects pods, if there is one: `cni/bridge`.
+    pub pod_network: Option<String>,
     /// Full release without a leading v.
     pub kubernetes_version: String,
     /// Name or address and port that clients of the API server use.

@@ -15,6 +15,12 @@ pub struct Deployment {
     pub api_version: DeploymentVersion,
     pub kind: DeploymentKind,
     pub cluster: String,
+    /// Keyed hash that depends on the cluster's root secret alone, and tells nothing of it: two clusters of the same name
+    /// differ in it.
+    pub identity: String,
+    /// The recipe that connects pods. Absent when no node has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_network: Option<String>,
     /// Kubernetes release without a leading v.
     pub kubernetes_version: String,
     pub api: Api,

@@ -30,6 +30,8 @@ fn node(name: &str, number: u8, roles: &[Role]) -> NodeInput {
 fn input() -> Input {
     Input {
         cluster: "dev".into(),
+        identity: "sha256:ab".into(),
+        pod_network: Some("cni/bridge".into()),
         kubernetes_version: "1.36.4".into(),
         api_host: "192.168.24.11".into(),
         api_port: 6443,

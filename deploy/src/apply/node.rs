@@ -44,6 +44,7 @@ pub fn boot_all(world: &World<'_>, changes: &[NodeChange], careful: bool) -> Res
 fn mark(world: &World<'_>, node: &Node, healthy: bool) -> Mark {
     Mark {
         cluster: world.build.deployment.cluster.clone(),
+        identity: world.build.deployment.identity.clone(),
         node: node.name.clone(),
         bundle: node.bundle.clone(),
         build: world.build.number,

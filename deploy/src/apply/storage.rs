@@ -60,7 +60,7 @@ fn define_network(
 /// A network that changes takes its bridge away from the domains on it.
 fn stop_domains(world: &World<'_>, hypervisor: &dyn Hypervisor, name: &str) -> Result<(), ApplyError> {
     let state = hypervisor.observe(world.pool(name)?)?;
-    let own = state.domains.iter().filter(|domain| domain.belongs_to(&world.build.deployment.cluster));
+    let own = state.domains.iter().filter(|domain| domain.belongs_to(&world.build.deployment));
     for domain in own.filter(|domain| domain.running) {
         super::node::power_off(world, hypervisor, &domain.name)?;
     }

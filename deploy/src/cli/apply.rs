@@ -125,7 +125,7 @@ fn do_it(
         open_image: &open_image,
         hypervisors: &session.reached(),
         services: &session.services,
-        member_urls: observed.member_urls(&session.build.deployment.cluster),
+        member_urls: observed.member_urls(&session.build.deployment),
         clock: &clock,
         report: ui,
         limits: work.limits(choice.allow_tcg),

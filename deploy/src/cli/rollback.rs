@@ -3,6 +3,7 @@
 use super::apply::{WorkArgs, carry_out};
 use super::plan::ChoiceArgs;
 use super::{Cli, Exit, Failure, Outcome, Ui};
+use crate::deployment::Deployment;
 use crate::edge::{Folder, Lock, Session};
 use crate::observed::Observed;
 
@@ -33,7 +34,7 @@ pub fn run(cli: &Cli, args: &RollbackArgs, ui: &Ui) -> Outcome {
 /// The newest build that was deployed before the one that runs.
 fn before(folder: &Folder) -> Result<u64, Failure> {
     let session = Session::open(folder.clone(), folder.build()?)?;
-    let running = running_build(&session.observe(), &session.build.deployment.cluster);
+    let running = running_build(&session.observe(), &session.build.deployment);
     let running = running.ok_or_else(|| {
         Failure::new(Exit::Blocked, "none of the cluster's nodes can be seen: name the build to go back to")
     })?;
@@ -44,8 +45,8 @@ fn before(folder: &Folder) -> Result<u64, Failure> {
 }
 
 /// The newest build that any node has.
-fn running_build(observed: &Observed, cluster: &str) -> Option<u64> {
+fn running_build(observed: &Observed, deployment: &Deployment) -> Option<u64> {
     let domains = observed.hypervisors.values().flatten().flat_map(|state| &state.domains);
-    let marks = domains.filter(|domain| domain.belongs_to(cluster)).filter_map(|domain| domain.mark.as_ref());
+    let marks = domains.filter(|domain| domain.belongs_to(deployment)).filter_map(|domain| domain.mark.as_ref());
     marks.map(|mark| mark.build).max()
 }

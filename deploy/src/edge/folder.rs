@@ -27,6 +27,8 @@ pub enum FolderError {
         "{path} is not the file of build {number}: a build is being published, or was interrupted while it was. Run `kubi build`, then this again"
     )]
     NotOfBuild { path: PathBuf, number: u64 },
+    #[error("{path} does not describe what deploy.json says it does, or is no XML. Run `kubi build` again")]
+    OtherXml { path: PathBuf },
     #[error("{path}: {source}")]
     Credentials { path: PathBuf, source: CredentialsError },
     #[error("build {number} was not deployed from here; {known}")]
@@ -155,7 +157,11 @@ fn load(record: &Path, folder: &Path) -> Result<Build, FolderError> {
     let networks = deployment.networks.iter().map(|network| &network.xml);
     let xml =
         domains.chain(networks).map(|path| Ok((path.clone(), text_of(path)?))).collect::<Result<_, FolderError>>()?;
-    Ok(Build { number: parsed.number, deployment, xml })
+    let build = Build { number: parsed.number, deployment, xml };
+    match build.mismatch() {
+        Some(path) => Err(FolderError::OtherXml { path: folder.join("deploy").join(path) }),
+        None => Ok(build),
+    }
 }
 
 /// The number in a build's record.

@@ -71,7 +71,7 @@ impl Session {
     /// Nobody is asked who cannot answer.
     fn may_have_etcd(&self, observed: &Observed) -> bool {
         let domains = observed.hypervisors.values().flatten().flat_map(|state| &state.domains);
-        let mut running = domains.filter(|domain| domain.running && domain.belongs_to(&self.build.deployment.cluster));
+        let mut running = domains.filter(|domain| domain.running && domain.belongs_to(&self.build.deployment));
         running.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy))
     }
 

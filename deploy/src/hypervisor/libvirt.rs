@@ -106,6 +106,10 @@ impl Hypervisor for Libvirt {
     fn start_domain(&self, name: &str) -> Result<(), HypervisorError> {
         let doing = || format!("starting domain {name}");
         let domain = self.connection.domain(name)?;
+        // libvirt-guests saves domains when the host shuts down. That memory belongs to the layer that has been replaced.
+        if self.connection.say(doing, domain.has_managed_save(0))? {
+            self.connection.say(doing, domain.managed_save_remove(0))?;
+        }
         self.connection.say(doing, domain.create())?;
         // Nodes come back when their hypervisor does.
         self.connection.say(doing, domain.set_autostart(true).map(drop))
@@ -133,9 +137,13 @@ impl Hypervisor for Libvirt {
         let domain = self.connection.domain(name)?;
         let doing = || format!("undefining domain {name}");
         let xml = self.connection.say(doing, domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))?;
-        // Firmware variables are the domain's own and go with it. Not every driver knows of them.
-        let flags = if xml.contains("<nvram") { sys::VIR_DOMAIN_UNDEFINE_NVRAM } else { 0 };
-        self.connection.say(doing, domain.undefine_flags(flags))
+        // What libvirt keeps beside a domain is the domain's own and goes with it: with any of it left it would not go.
+        let beside = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        let firmware = if xml.contains("<nvram") { sys::VIR_DOMAIN_UNDEFINE_NVRAM } else { 0 };
+        let all = beside | firmware | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        // Not every driver knows of checkpoints.
+        let gone = domain.undefine_flags(all).or_else(|_| domain.undefine_flags(beside | firmware));
+        self.connection.say(doing, gone)
     }
 
     fn is_running(&self, name: &str) -> Result<bool, HypervisorError> {

@@ -38,7 +38,7 @@ pub fn destruction<'a>(
     let mut data = BTreeSet::new();
     for build in builds {
         let deployment = &build.deployment;
-        for domain in state.domains.iter().filter(|domain| domain.belongs_to(&deployment.cluster)) {
+        for domain in state.domains.iter().filter(|domain| domain.belongs_to(deployment)) {
             out.domains.insert(domain.name.clone());
             let top = |serial: &str| domain.disks.get(serial).and_then(|disk| disk.chain.first().cloned());
             candidates.extend(top("kubi-root"));
@@ -56,6 +56,7 @@ pub fn destruction<'a>(
         }
     }
     let foreign = state.domains.iter().filter(|domain| !out.domains.contains(&domain.name));
+    out.networks.retain(|name| !foreign.clone().any(|domain| domain.networks.contains(name)));
     let used: BTreeSet<&String> = foreign.flat_map(|domain| &domain.volumes).collect();
     let there = |name: &String| state.pool.as_ref().is_some_and(|pool| pool.volumes.contains_key(name));
     let data: BTreeSet<String> = data.into_iter().filter(|name| there(name) && !used.contains(name)).collect();

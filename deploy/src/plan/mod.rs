@@ -73,6 +73,7 @@ impl Plan {
 /// Compares what was built with what there is.
 pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     let mut problems = problem::unreachable(build, observed);
+    problems.extend(nodes::impostors(build, observed));
     let mut steps = Vec::new();
     storage::pools(build, observed, &mut steps, &mut problems);
     let changed_networks = networks::steps(build, observed, &mut steps, &mut problems);

@@ -46,8 +46,8 @@ pub fn changes(
 /// Whether any of the cluster's domains was ever seen healthy: then nodes are replaced with care, before they start at once.
 pub fn is_formed(build: &Build, observed: &Observed) -> bool {
     let states = observed.hypervisors.values().flatten();
-    let mut marks = states.flat_map(|state| &state.domains).filter_map(|domain| domain.mark.as_ref());
-    marks.any(|mark| mark.cluster == build.deployment.cluster && mark.healthy)
+    let mut own = states.flat_map(|state| &state.domains).filter(|domain| domain.belongs_to(&build.deployment));
+    own.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy))
 }
 
 fn needs_kvm(build: &Build, node: &Node) -> bool {
@@ -55,18 +55,38 @@ fn needs_kvm(build: &Build, node: &Node) -> bool {
 }
 
 fn own<'a>(build: &Build, node: &Node, state: &'a State) -> Option<&'a Domain> {
-    state.domains.iter().find(|domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment.cluster))
+    state.domains.iter().find(|domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment))
 }
 
 fn is_healthy(domain: &Domain) -> bool {
     domain.running && domain.mark.as_ref().is_some_and(|mark| mark.healthy)
 }
 
+/// Domains that look like the cluster's and are not.
+pub fn impostors(build: &Build, observed: &Observed) -> Vec<Problem> {
+    let states = observed.hypervisors.iter().filter_map(|(name, state)| Some((name, state.as_ref().ok()?)));
+    let all = states.flat_map(|(name, state)| state.domains.iter().map(move |domain| (name.clone(), domain)));
+    let problem = |(hypervisor, domain): (String, &Domain)| {
+        let mark = domain.mark.as_ref().filter(|mark| mark.cluster == build.deployment.cluster)?;
+        let (name, deployment) = (domain.name.clone(), &build.deployment);
+        match (domain.has_mark_of(deployment), domain.belongs_to(deployment)) {
+            (false, _) => Some(Problem::OtherCluster { hypervisor, name, cluster: mark.cluster.clone() }),
+            (true, false) => Some(Problem::Copy { hypervisor, name, node: mark.node.clone() }),
+            (true, true) => None,
+        }
+    };
+    all.filter_map(problem).collect()
+}
+
+fn is_impostor(build: &Build, domain: &Domain) -> bool {
+    domain.mark.as_ref().is_some_and(|mark| mark.cluster == build.deployment.cluster)
+}
+
 /// Names and volumes that another domain holds.
 fn conflicts(build: &Build, node: &Node, state: &State) -> Vec<Problem> {
     let hypervisor = || node.hypervisor.clone();
-    let foreign = |domain: &&Domain| !domain.belongs_to(&build.deployment.cluster);
-    let taken = state.domains.iter().filter(foreign);
+    let foreign = |domain: &&Domain| !domain.belongs_to(&build.deployment);
+    let taken = state.domains.iter().filter(foreign).filter(|domain| !is_impostor(build, domain));
     let mut problems: Vec<Problem> = taken
         .filter(|domain| domain.name == node.domain.name || domain.uuid == node.domain.uuid)
         .map(|domain| Problem::DomainTaken { hypervisor: hypervisor(), name: domain.name.clone() })
@@ -185,7 +205,7 @@ pub fn removals(build: &Build, observed: &Observed) -> Vec<Removal> {
     let mut removals = Vec::new();
     for (hypervisor, state) in &observed.hypervisors {
         let Ok(state) = state else { continue };
-        for domain in state.domains.iter().filter(|domain| domain.belongs_to(&build.deployment.cluster)) {
+        for domain in state.domains.iter().filter(|domain| domain.belongs_to(&build.deployment)) {
             let Some(mark) = &domain.mark else { continue };
             let wanted = build.deployment.nodes.iter().find(|node| node.domain.uuid == domain.uuid);
             if wanted.is_some_and(|node| node.hypervisor == *hypervisor) {

@@ -29,6 +29,16 @@ pub enum Problem {
     )]
     DomainTaken { hypervisor: String, name: String },
     #[error(
+        "the domain {name} on hypervisor {hypervisor} is of another cluster that is called {cluster} too: one that was made from \
+         another root secret. Rename this cluster, or destroy the other one with its own `kubi-deploy`"
+    )]
+    OtherCluster { hypervisor: String, name: String, cluster: String },
+    #[error(
+        "the domain {name} on hypervisor {hypervisor} has the mark of node {node}, but another UUID than that has: it is a copy. \
+         It is not touched. Take the mark off it: virsh metadata {name} urn:kubi:node:v1 --remove --config"
+    )]
+    Copy { hypervisor: String, name: String, node: String },
+    #[error(
         "the network {name} on hypervisor {hypervisor} is not this cluster's. Rename the cluster, or remove that network yourself"
     )]
     NetworkTaken { hypervisor: String, name: String },

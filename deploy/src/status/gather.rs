@@ -58,10 +58,9 @@ fn hypervisor(build: &Build, hypervisor: &Hypervisor, observed: &Observed) -> Hy
 
 /// The nodes that should be there, then domains of the cluster that should not.
 fn domains(build: &Build, hypervisor: &str, state: &State) -> Vec<DomainRow> {
-    let cluster = &build.deployment.cluster;
     let wanted = build.deployment.nodes.iter().filter(|node| node.hypervisor == hypervisor);
     let mut rows: Vec<DomainRow> = wanted.clone().map(|node| row(build, node, state)).collect();
-    for domain in state.domains.iter().filter(|domain| domain.belongs_to(cluster)) {
+    for domain in state.domains.iter().filter(|domain| domain.belongs_to(&build.deployment)) {
         let Some(mark) = &domain.mark else { continue };
         if wanted.clone().any(|node| node.domain.uuid == domain.uuid) {
             continue;
@@ -80,9 +79,8 @@ fn domains(build: &Build, hypervisor: &str, state: &State) -> Vec<DomainRow> {
 }
 
 fn row(build: &Build, node: &Node, state: &State) -> DomainRow {
-    let own = |domain: &&crate::observed::Domain| {
-        domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment.cluster)
-    };
+    let own =
+        |domain: &&crate::observed::Domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment);
     let domain = state.domains.iter().find(own);
     let mark = domain.and_then(|domain| domain.mark.as_ref());
     DomainRow {

@@ -2,6 +2,7 @@
 
 use kubi_deploy::build::{Build, digest};
 use kubi_deploy::deployment::Deployment;
+use kubi_deploy::identity::domain_uuid;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub struct TestNode {
 #[derive(Clone, Debug)]
 pub struct TestCluster {
     pub name: String,
+    /// Of its root secret.
+    pub identity: String,
     pub number: u64,
     pub nodes: Vec<TestNode>,
     pub hypervisors: Vec<String>,
@@ -48,6 +51,7 @@ pub fn ha() -> TestCluster {
     let workers = (1..=3).map(|n| node(&format!("w-{n}"), &["worker"]));
     TestCluster {
         name: "dev".into(),
+        identity: "sha256:1d".into(),
         number: 1,
         nodes: controllers.chain(workers).collect(),
         hypervisors: vec!["one".into()],
@@ -134,8 +138,9 @@ impl TestCluster {
 
     fn domain_xml(&self, node: &TestNode) -> String {
         let (cluster, name) = (&self.name, &node.name);
+        let uuid = domain_uuid(cluster, name);
         format!(
-            "<domain type='{}'><name>{cluster}-{name}</name><uuid>uuid-{cluster}-{name}</uuid><metadata>\
+            "<domain type='{}'><name>{cluster}-{name}</name><uuid>{uuid}</uuid><metadata>\
              <kubi:node xmlns:kubi='urn:kubi:node:v1' cluster='{cluster}' node='{name}' bundle='{}'/></metadata>\
              <memory>{}</memory><sysinfo><oemStrings><entry>kubi.node={name}</entry></oemStrings></sysinfo><devices>\
              <disk type='volume'><source pool='default' volume='{cluster}-{name}-root.qcow2'/><backingStore type='volume'>\
@@ -193,7 +198,7 @@ impl TestCluster {
         let mut value = json!({
             "name": name, "roles": node.roles, "hypervisor": node.hypervisor, "architecture": "amd64", "cpus": 1,
             "memory": node.memory, "machineId": "m", "interfaces": [], "bundle": self.bundle(node),
-            "domain": {"name": format!("{cluster}-{name}"), "uuid": format!("uuid-{cluster}-{name}"),
+            "domain": {"name": format!("{cluster}-{name}"), "uuid": domain_uuid(cluster, name),
                        "xml": format!("domains/{name}.xml"),
                        "metadata": {"namespace": "urn:kubi:node:v1", "prefix": "kubi", "element": "<e/>"}},
             "disks": {"root": {"volume": format!("{cluster}-{name}-root.qcow2"), "format": "qcow2",
@@ -219,7 +224,7 @@ impl TestCluster {
             })
         });
         json!({
-            "apiVersion": "kubi/v1alpha1", "kind": "Deployment", "cluster": self.name, "kubernetesVersion": "1.36.4",
+            "apiVersion": "kubi/v1alpha1", "kind": "Deployment", "cluster": self.name, "identity": self.identity, "kubernetesVersion": "1.36.4",
             "api": {"host": "h", "port": 6443, "url": "https://h:6443"}, "imageDirectory": "../images",
             "hypervisors": hypervisors.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>(),
             "images": self.images(), "nodes": self.nodes.iter().map(|node| self.node_json(node)).collect::<Vec<_>>(),

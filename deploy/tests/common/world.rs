@@ -112,7 +112,7 @@ impl Fake {
             open_image: &open_image,
             hypervisors: &hypervisors,
             services: self,
-            member_urls: self.observe().member_urls("dev"),
+            member_urls: self.observe().member_urls(&build.deployment),
             clock: self,
             report: self,
             limits: self.limits.clone(),
