@@ -214,6 +214,19 @@ fn risks_decide_the_exit_code() {
     assert_eq!(diff(&workspace, &[]).status.code(), Some(0));
     replaced(&workspace, "\n    services: {cidr: 10.77.0.0/24}", "");
     assert_eq!(diff(&workspace, &["--fail-on", "any"]).status.code(), Some(0));
+    // Nothing changed, and it is a risk all the same.
+    for (format, expected) in
+        [("terminal", "medium  certificate-expires-soon"), ("markdown", "`certificate-expires-soon`")]
+    {
+        let arguments = ["diff", "--today", "2027-10-20", "--fail-on", "medium", "--format", format];
+        let late = run(workspace.command().args(arguments), LIMIT);
+        assert_eq!(late.status.code(), Some(5), "{}", late.stderr);
+        assert!(
+            late.stdout.to_lowercase().contains("no differences") && late.stdout.contains(expected),
+            "{}",
+            late.stdout
+        );
+    }
     replaced(&workspace, "ssd", "nvme");
     assert_eq!(diff(&workspace, &["--fail-on", "any"]).status.code(), Some(5));
     assert_eq!(diff(&workspace, &["--fail-on", "high"]).status.code(), Some(0));
@@ -290,6 +303,24 @@ fn bad_input_is_refused_with_words_that_help() {
     workspace.write_spec(
         &text.replace("kubernetes: {version: 1.36.4}", "kubernetes: {version: 1.36.4}\n  machine: {cpus: 3}"),
     );
+
+    let facts = output.blob_path(record.facts().unwrap());
+    damage_and_check(&facts, b"{}", &|| check(&[], &["was made from cannot be read", "another digest", "build again"]));
+    // A record that names facts of another version, as that version would have left it.
+    let newer = std::fs::read_to_string(&facts).unwrap().replacen("\"format\":1", "\"format\":9", 1);
+    let file = workspace.out().join(&cluster).join("build.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let digest = kubi::tree::Digest::of(newer.as_bytes());
+    std::fs::write(output.blob_path(&digest), newer).unwrap();
+    let other = text.replace(record.facts().unwrap().as_str(), digest.as_str());
+    assert_ne!(text, other);
+    damage_and_check(&file, other.as_bytes(), &|| check(&[], &["has format 9", "the version of kubi that built it"]));
+    std::fs::remove_file(output.blob_path(&digest)).unwrap();
+    damage_and_check(&file, other.as_bytes(), &|| {
+        let finished = diff(&workspace, &["--fail-on", "high"]);
+        assert_eq!(finished.status.code(), Some(5), "{}", finished.stderr);
+        assert!(finished.stdout.contains("high    not-judged"), "{}", finished.stdout);
+    });
 
     let digest = &record.nodes.values().next().unwrap().bundle;
     let manifest = output.blob_path(digest);

@@ -71,8 +71,8 @@ impl Side for Preview<'_> {
         self.info.clone()
     }
 
-    fn facts(&self) -> Option<&Facts> {
-        Some(&self.facts)
+    fn facts(&self) -> Result<Option<&Facts>, SideError> {
+        Ok(Some(&self.facts))
     }
 
     fn nodes(&self) -> &BTreeMap<String, NodeKey> {

@@ -2,6 +2,7 @@
 
 use super::effect::replacement_order;
 use super::entries::{Pair, changed_entries};
+use super::facts::Facts;
 use super::group;
 use super::inputs::{self, Moved};
 use super::keys::MovedKeys;
@@ -48,29 +49,30 @@ pub enum KeySource {
 pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Diff, SideError> {
     // Those of many nodes take a while to read.
     let (old, new) = rayon::join(|| before.facts(), || after.facts());
+    let (old, new) = (old?, new?);
     let keys = old.zip(new).map(|(old, new)| MovedKeys::between(old, new)).unwrap_or_default();
-    let sides = Sides { before, after, options, keys, origins: Mutex::default() };
+    let sides = Sides { before, after, old, new, options, keys, origins: Mutex::default() };
     let names = sides.names()?;
     let mut trees = sides.trees(&names)?;
     let (moved, other_inputs) = sides.inputs();
     let order = sides.order(&names);
     let found = sides.changes(&mut trees)?;
-    let mut groups = group::group(found, before.facts(), after.facts(), &order);
+    let mut groups = group::group(found, old, new, &order);
     sides.add_origins(&mut groups)?;
     for group in &mut groups {
         for change in &mut group.changes {
             change.why = why(&change.origin, &group.nodes.names, &moved, &other_inputs, &sides.keys);
         }
     }
-    let libvirt = group::group(sides.libvirt(&names)?, before.facts(), after.facts(), &order);
+    let libvirt = group::group(sides.libvirt(&names)?, old, new, &order);
     let nodes = sides.nodes(&names, &order, trees)?;
     let mut diff = Diff {
         format: FORMAT,
-        cluster: before.facts().or(after.facts()).map(|facts| facts.cluster.clone()).unwrap_or_default(),
-        before: sides.info(before),
-        after: sides.info(after),
+        cluster: old.or(new).map(|facts| facts.cluster.clone()).unwrap_or_default(),
+        before: sides.info(before, old),
+        after: sides.info(after, new),
         summary: Summary::default(),
-        notes: sides.notes(),
+        notes: options.notes.clone(),
         risks: Vec::new(),
         spec: moved.into_iter().map(|moved| moved.change).collect(),
         inputs: other_inputs,
@@ -79,7 +81,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         replacement: replaced(&nodes, &order),
         nodes,
     };
-    diff.risks = risk::judge(&diff, before.facts(), after.facts(), options);
+    diff.risks = risk::judge(&diff, old, new, options);
     diff.summary = summary(&diff, names.len());
     Ok(diff)
 }
@@ -88,6 +90,9 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
 pub(super) struct Sides<'a> {
     pub before: &'a dyn Side,
     pub after: &'a dyn Side,
+    /// What they were made from, where that is known.
+    pub old: Option<&'a Facts>,
+    pub new: Option<&'a Facts>,
     pub options: &'a Options,
     pub keys: MovedKeys,
     /// Where entries come from, by node, on the new side (`true`) or the old one; read when they are first asked for.
@@ -119,8 +124,8 @@ impl Sides<'_> {
         Ok(all.iter().filter(wanted).map(|name| (*name).clone()).collect())
     }
 
-    fn info(&self, side: &dyn Side) -> SideInfo {
-        let kubernetes = side.facts().map(|facts| facts.kubernetes.clone());
+    fn info(&self, side: &dyn Side, facts: Option<&Facts>) -> SideInfo {
+        let kubernetes = facts.map(|facts| facts.kubernetes.clone());
         SideInfo { nodes: side.nodes().len(), kubernetes, ..side.info() }
     }
 
@@ -144,25 +149,15 @@ impl Sides<'_> {
             .collect())
     }
 
-    fn notes(&self) -> Vec<String> {
-        let unknown = [self.before, self.after].into_iter().filter(|side| side.facts().is_none()).map(|side| {
-            let label = side.info().label;
-            format!("what {label} was made from is not kept: spec keys, versions, effects and risks that follow from them are not told")
-        });
-        let mut notes = self.options.notes.clone();
-        notes.extend(unknown);
-        notes
-    }
-
     fn inputs(&self) -> (Vec<Moved>, Vec<FieldChange>) {
-        match (self.before.facts(), self.after.facts()) {
+        match (self.old, self.new) {
             (Some(old), Some(new)) => (inputs::spec(old, new), inputs::others(old, new)),
             _ => (Vec::new(), Vec::new()),
         }
     }
 
     fn order(&self, names: &BTreeSet<String>) -> Vec<String> {
-        let mut order = self.after.facts().map(replacement_order).unwrap_or_default();
+        let mut order = self.new.map(replacement_order).unwrap_or_default();
         let known: BTreeSet<&String> = order.iter().collect();
         let rest: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
         order.extend(rest);

@@ -18,7 +18,6 @@ pub fn text(diff: &Diff, limit: usize) -> String {
     let mut out = head(diff);
     if diff.is_empty() {
         out += "\nNo differences.\n";
-        return out;
     }
     let mut blocks: Vec<String> = Vec::new();
     blocks.extend(diff.risks.iter().map(risk));

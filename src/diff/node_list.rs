@@ -18,7 +18,7 @@ impl Sides<'_> {
         order: &[String],
         mut trees: Trees,
     ) -> Result<Vec<NodeDiff>, SideError> {
-        let (old_facts, new_facts) = (self.before.facts().map(index), self.after.facts().map(index));
+        let (old_facts, new_facts) = (self.old.map(index), self.new.map(index));
         let wanted: Vec<&String> = order.iter().filter(|name| names.contains(*name)).collect();
         let taken: Vec<(&String, Vec<Pair>)> =
             wanted.into_iter().map(|name| (name, trees.remove(name).unwrap_or_default())).collect();

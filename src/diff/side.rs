@@ -50,8 +50,9 @@ pub struct SideEntry {
 /// A build, a revision or a spec. Asked from many threads.
 pub trait Side: Sync {
     fn info(&self) -> SideInfo;
-    /// What the side was made from; older builds and single bundles do not tell.
-    fn facts(&self) -> Option<&Facts>;
+    /// What the side was made from; single bundles do not tell. Damaged facts are an error: without them nobody would look
+    /// for most risks.
+    fn facts(&self) -> Result<Option<&Facts>, SideError>;
     fn nodes(&self) -> &BTreeMap<String, NodeKey>;
     /// In path order.
     fn entries(&self, node: &str) -> Result<Vec<SideEntry>, SideError>;

@@ -26,9 +26,12 @@ pub fn text(diff: &Diff, style: Style) -> String {
     out.head(diff);
     if diff.is_empty() {
         out.line(0, "", "no differences");
+    }
+    // Certificates expire also where nothing changes.
+    out.section("Risks", &diff.risks, Out::risk);
+    if diff.is_empty() {
         return out.text;
     }
-    out.section("Risks", &diff.risks, Out::risk);
     out.section("Spec", &diff.spec, |out, field| out.field(2, field));
     out.section("Other inputs", &diff.inputs, |out, field| out.field(2, field));
     out.section("", &diff.groups, Out::group);

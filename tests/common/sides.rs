@@ -33,8 +33,8 @@ impl Side for TreeSide {
     fn info(&self) -> SideInfo {
         SideInfo { label: "memory".into(), ..SideInfo::default() }
     }
-    fn facts(&self) -> Option<&Facts> {
-        None
+    fn facts(&self) -> Result<Option<&Facts>, SideError> {
+        Ok(None)
     }
     fn nodes(&self) -> &BTreeMap<String, NodeKey> {
         &self.keys

@@ -36,7 +36,7 @@ pub struct DiffArgs {
     /// How to show it
     #[arg(long, value_enum, default_value = "terminal")]
     pub format: Format,
-    /// Ends with exit code 5 when there is a risk at least this severe, or with `any` when anything differs
+    /// Ends with exit code 5 when there is a risk at least this severe, or with `any` when anything differs or is a risk
     #[arg(long, value_name = "SEVERITY", value_enum)]
     pub fail_on: Option<FailOn>,
     /// Only nodes with this name; `*` stands for any text. May be given several times
@@ -109,7 +109,7 @@ fn page(args: &DiffArgs, mut diff: Diff, ui: &Ui) -> Result<String, Failure> {
 fn refuses(fail_on: Option<FailOn>, diff: &Diff) -> bool {
     let worst = match fail_on {
         None => return false,
-        Some(FailOn::Any) => return !diff.is_empty(),
+        Some(FailOn::Any) => return !diff.is_empty() || !diff.risks.is_empty(),
         Some(FailOn::High) => Severity::High,
         Some(FailOn::Medium) => Severity::Medium,
         Some(FailOn::Low) => Severity::Low,

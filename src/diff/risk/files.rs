@@ -54,6 +54,17 @@ pub fn encryption_reordered(evidence: &Evidence<'_>) -> Vec<Finding> {
     })
 }
 
+/// Resources, or whole entries of them, that are not encrypted any more, or by other providers than before.
+pub fn encryption_resources(evidence: &Evidence<'_>) -> Vec<Finding> {
+    evidence.find(|change, field| {
+        let lost = matches!(field.kind, ChangeKind::Removed | ChangeKind::Changed);
+        let entry = field.path.strip_prefix("resources")?;
+        let resources =
+            entry.is_empty() || entry.ends_with(']') && !entry.contains('.') || entry.contains("].resources");
+        (is_encryption(change) && lost && resources).then(|| format!("{}: {}", field.path, from_to(field)))
+    })
+}
+
 /// `resources[0].providers[secretbox]` is about `provider secretbox`.
 fn last_name(path: &str) -> String {
     let name = path.rsplit('[').next().and_then(|rest| rest.split(']').next()).unwrap_or(path);

@@ -100,6 +100,16 @@ pub fn data_at_risk(evidence: &Evidence<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Most risks follow from what a side was made from; where that is not known, nobody has looked for them.
+pub fn not_judged(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let diff = evidence.diff;
+    let sides = [(&diff.before, evidence.before), (&diff.after, evidence.after)];
+    // Two bundles that are the same need no more to be known about them.
+    let same = diff.is_empty() && sides.iter().all(|(_, facts)| facts.is_none());
+    let unknown = sides.into_iter().filter(|(_, facts)| facts.is_none() && !same);
+    unknown.map(|(info, _)| Finding::cluster(format!("what {} was made from is not kept", info.label))).collect()
+}
+
 pub fn all_controllers(evidence: &Evidence<'_>) -> Vec<Finding> {
     let Some((before, _)) = evidence.with_role(Role::Controller) else { return Vec::new() };
     let replaced = evidence.diff.nodes.iter().filter(|node| node.state == State::Changed);

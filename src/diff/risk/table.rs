@@ -45,6 +45,8 @@ pub enum Matcher {
     ClusterDns,
     SealedRoot,
     AllControllers,
+    NotJudged,
+    EncryptionResources,
 }
 
 impl Matcher {
@@ -74,6 +76,8 @@ impl Matcher {
             Self::ApiAddress => inputs::api_address(evidence),
             Self::ClusterDns => inputs::cluster_dns(evidence),
             Self::SealedRoot => keys::sealed_root(evidence),
+            Self::NotJudged => inputs::not_judged(evidence),
+            Self::EncryptionResources => files::encryption_resources(evidence),
             Self::AllControllers => inputs::all_controllers(evidence),
         }
     }
@@ -93,7 +97,10 @@ use Matcher as M;
 use Severity::{High, Low, Medium};
 
 #[rustfmt::skip]
-pub const TABLE: [Row; 25] = [
+pub const TABLE: [Row; 27] = [
+    row("not-judged", High, M::NotJudged,
+        "spec keys, versions, roles, machines and the risks that follow from them could not be looked for",
+        "compare two builds that keep their facts, or the git revisions that they come from"),
     row("authority-key-changed", High, M::AuthorityKey,
         "nodes that are replaced first and those that still wait do not trust each other's certificates",
         "rotate in stages: trust the old and the new authority everywhere, deploy, then sign with the new one, deploy, then drop the old one"),
@@ -118,6 +125,9 @@ pub const TABLE: [Row; 25] = [
     row("encryption-provider-removed", High, M::EncryptionRemoved,
         "what it has encrypted in etcd can no longer be read",
         "first rewrite all objects with the new provider (kubectl get ... -o json | kubectl replace -f -), then remove it"),
+    row("encryption-resources-changed", High, M::EncryptionResources,
+        "what is no longer covered is written in the clear from now on, and what is encrypted of it in etcd can no longer be read",
+        "first give it the identity provider in first place and rewrite all objects, then take it out"),
     row("encryption-provider-reordered", High, M::EncryptionReordered,
         "the first provider and key write: API servers that are not replaced yet may not be able to read what it writes",
         "deploy the new one in second place to all API servers first, then promote it"),

@@ -19,6 +19,8 @@ struct World {
     diff: Diff,
     now: i64,
     keys: KeySource,
+    /// Whether the sides' facts are kept.
+    known: (bool, bool),
 }
 
 const EPOCH: i64 = 1_793_491_200; // 2026-11-01
@@ -74,7 +76,7 @@ impl World {
             nodes: vec![],
             replacement: vec![],
         };
-        Self { before: facts(), after: facts(), diff, now: EPOCH + 86_400, keys: KeySource::Own }
+        Self { before: facts(), after: facts(), diff, now: EPOCH + 86_400, keys: KeySource::Own, known: (true, true) }
     }
 
     /// A file that changed on c1.
@@ -125,7 +127,8 @@ impl World {
 
     fn found(&self) -> BTreeMap<String, String> {
         let options = Options { now: Some(self.now), keys: self.keys, ..Options::default() };
-        let risks = judge(&self.diff, Some(&self.before), Some(&self.after), &options);
+        let risks =
+            judge(&self.diff, self.known.0.then_some(&self.before), self.known.1.then_some(&self.after), &options);
         risks.into_iter().map(|risk| (risk.id, risk.finding)).collect()
     }
 }
@@ -143,7 +146,7 @@ type Case = (&'static str, fn(&mut World));
 const ENCRYPTION: &str = "/etc/kubernetes/encryption.yaml";
 
 /// What must be recognised.
-const RISKY: [Case; 47] = [
+const RISKY: [Case; 52] = [
     ("authority-key-changed", |w| w.file("/ca.crt", "x509", &["authority"], rotated("publicKey"))),
     ("authority-key-changed", |w| {
         w.file("/ca.crt", "x509", &["authority"], FieldChange::removed("certificate CN=CA", "publicKey sha256:1"));
@@ -174,6 +177,23 @@ const RISKY: [Case; 47] = [
     ("encryption-provider-removed", |w| {
         let path = "resources[0].providers[secretbox].secretbox.keys[key1]";
         w.file(ENCRYPTION, "manifest", &[], FieldChange::removed(path, "{}"));
+    }),
+    ("encryption-resources-changed", |w| {
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::changed("resources[0].resources", "secrets", "configmaps"));
+    }),
+    ("encryption-resources-changed", |w| {
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::removed("resources[0].resources", "secrets"));
+    }),
+    ("encryption-resources-changed", |w| {
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::removed("resources[1]", "{}"))
+    }),
+    ("not-judged", |w| {
+        w.known.0 = false;
+        w.unit(FieldChange::changed("[Unit] Description", "a", "b"));
+    }),
+    ("not-judged", |w| {
+        w.known.1 = false;
+        w.unit(FieldChange::changed("[Unit] Description", "a", "b"));
     }),
     ("encryption-provider-reordered", |w| {
         w.file(ENCRYPTION, "manifest", &[], reordered("resources[0].providers"));
@@ -243,7 +263,11 @@ const RISKY: [Case; 47] = [
 ];
 
 /// What looks like a risk, and is none.
-const HARMLESS: [Case; 16] = [
+const HARMLESS: [Case; 18] = [
+    ("not-judged", |w| w.known = (false, false)),
+    ("encryption-resources-changed", |w| {
+        w.file(ENCRYPTION, "manifest", &[], FieldChange::added("resources[0].resources", "configmaps"));
+    }),
     // Another root shows by itself where keys are known; the same one sealed again is no risk.
     ("sealed-root-changed", |w| w.after.sealed_root = Some(Digest::of(b"other"))),
     ("authority-key-changed", |w| {

@@ -1,6 +1,7 @@
 //! Builds in an output folder as sides: the newest one, an older one, or a single bundle of its store.
 
 use crate::bundle::{ConfigEntry, EntryType, read_config};
+use crate::diff::facts::FactsError;
 use crate::diff::{Facts, NodeKey, Secret, Side, SideEntry, SideError, SideInfo};
 use crate::edge::files;
 use crate::edge::output::{Output, OutputError};
@@ -16,7 +17,7 @@ pub struct OutputSide {
     cluster: String,
     info: SideInfo,
     /// Read when they are first asked for.
-    facts: OnceLock<Option<Facts>>,
+    facts: OnceLock<Result<Option<Facts>, SideError>>,
     keys: BTreeMap<String, NodeKey>,
     record: BuildRecord,
     newest: bool,
@@ -59,20 +60,39 @@ impl OutputSide {
     }
 }
 
-/// `None` where they are not kept any more, or were written by another version of kubi.
-fn read_facts(output: &Output, record: &BuildRecord) -> Option<Facts> {
-    let expected = record.facts()?;
-    let bytes = files::read_optional(&output.blob_path(expected)).ok()??;
-    if Digest::of(&bytes) == *expected { Facts::parse(&bytes).ok() } else { None }
+/// `None` where the build did not keep them, or they are gone from the store.
+fn read_facts(output: &Output, record: &BuildRecord, label: &str) -> Result<Option<Facts>, SideError> {
+    let Some(expected) = record.facts() else { return Ok(None) };
+    let path = output.blob_path(expected);
+    let Some(bytes) = files::read_optional(&path).map_err(|error| machine(error.to_string()))? else {
+        return Ok(None);
+    };
+    let unusable = |why: &dyn std::fmt::Display, help: &str| {
+        Err(SideError::new(format!("what {label} was made from cannot be read: {} {why}", path.display()), help))
+    };
+    if Digest::of(&bytes) != *expected {
+        return unusable(&"is damaged: its bytes have another digest", DAMAGED_FACTS);
+    }
+    match Facts::parse(&bytes) {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error @ FactsError::Format(_)) => unusable(&error, FOREIGN_FACTS),
+        Err(error) => unusable(&error, DAMAGED_FACTS),
+    }
 }
+
+const DAMAGED_FACTS: &str = "without it most risks could not be looked for: remove the file and build again, or compare git \
+                             revisions, such as main~1..main";
+const FOREIGN_FACTS: &str = "compare with the version of kubi that built it, or compare git revisions, such as main~1..main, \
+                             which need no build";
 
 impl Side for OutputSide {
     fn info(&self) -> SideInfo {
         self.info.clone()
     }
 
-    fn facts(&self) -> Option<&Facts> {
-        self.facts.get_or_init(|| read_facts(&self.store.output, &self.record)).as_ref()
+    fn facts(&self) -> Result<Option<&Facts>, SideError> {
+        let read = || read_facts(&self.store.output, &self.record, &self.info.label);
+        self.facts.get_or_init(read).as_ref().map(Option::as_ref).map_err(SideError::clone)
     }
 
     fn nodes(&self) -> &BTreeMap<String, NodeKey> {
@@ -160,8 +180,8 @@ impl Side for BundleSide {
         self.info.clone()
     }
 
-    fn facts(&self) -> Option<&Facts> {
-        None
+    fn facts(&self) -> Result<Option<&Facts>, SideError> {
+        Ok(None)
     }
 
     fn nodes(&self) -> &BTreeMap<String, NodeKey> {
