@@ -126,6 +126,7 @@ mod tests {
             node: "c".into(),
             bundle: "sha256:aa".into(),
             build: 3,
+            kubernetes: None,
             definition: "sha256:dd".into(),
             healthy: false,
             etcd: None,

@@ -24,6 +24,9 @@ pub struct Mark {
     pub bundle: String,
     /// Number of the build that it comes from; 0 when unknown.
     pub build: u64,
+    /// Release of Kubernetes that it was started with; absent when an older kubi-deploy wrote the mark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<String>,
     /// SHA-256 of the domain's XML as it was built.
     pub definition: String,
     /// All conditions held at least once since it was started.
@@ -47,6 +50,7 @@ impl Mark {
             node: element.attribute("node")?.to_owned(),
             bundle: attribute("bundle"),
             build: attribute("build").parse().unwrap_or(0),
+            kubernetes: element.attribute("kubernetes").map(str::to_owned),
             definition: attribute("definition"),
             healthy: attribute("healthy") == "yes",
             etcd: element.attribute("etcd").map(str::to_owned),
@@ -74,7 +78,7 @@ impl Mark {
             ("definition", &self.definition),
             ("healthy", if self.healthy { "yes" } else { "no" }),
         ];
-        let optional = [("identity", &self.identity), ("etcd", &self.etcd)];
+        let optional = [("identity", &self.identity), ("kubernetes", &self.kubernetes), ("etcd", &self.etcd)];
         let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
         for (key, value) in attributes.into_iter().chain(optional) {
             // Writing to a String cannot fail.
@@ -116,6 +120,7 @@ mod tests {
             node: "c-1".into(),
             bundle: "sha256:ab".into(),
             build: 7,
+            kubernetes: Some("1.36.4".into()),
             definition: "sha256:cd".into(),
             healthy: true,
             etcd: Some("https://h:2379".into()),
@@ -126,7 +131,13 @@ mod tests {
     fn marks_survive_a_round_trip() {
         for healthy in [true, false] {
             let kept = |text: Option<String>| text.filter(|_| healthy);
-            let mark = Mark { healthy, etcd: kept(mark().etcd), identity: kept(mark().identity), ..mark() };
+            let mark = Mark {
+                healthy,
+                etcd: kept(mark().etcd),
+                identity: kept(mark().identity),
+                kubernetes: kept(mark().kubernetes),
+                ..mark()
+            };
             let xml = format!("<domain><metadata>{}</metadata></domain>", mark.namespaced());
             assert_eq!(Mark::find(&Document::parse(&xml).unwrap()), Some(mark));
         }

@@ -19,6 +19,8 @@ pub struct Observed {
     pub etcd_leader: Option<String>,
     /// Members that etcd itself knows, by name, when it could be asked. A member that has not started has no name yet.
     pub etcd_members: Option<BTreeSet<String>>,
+    /// Versions of kubelets by node, as far as the API could be asked.
+    pub kubelets: BTreeMap<String, String>,
 }
 
 impl Observed {

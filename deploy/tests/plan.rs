@@ -274,6 +274,59 @@ fn a_copy_of_a_node_is_not_the_node() {
     assert_eq!(plan.problems, [copy]);
 }
 
+#[test]
+fn no_kubelet_is_newer_than_an_api_server() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let upgrade = cluster.change(|c| {
+        c.kubernetes = "1.37.0".into();
+        c.nodes.iter_mut().for_each(|node| node.version = 2);
+    });
+    // A worker alone has to wait for the controllers.
+    let only = |names: &[&str]| Options {
+        only: Some(names.iter().map(|name| name.to_string()).collect()),
+        ..Options::default()
+    };
+    let held = plan(&upgrade.build(), &fake.observe(), &only(&["w-1"]));
+    let skew = Problem::Skew { node: "w-1".into(), by: "c-1".into(), version: "1.37.0".into() };
+    assert_eq!((held.steps.as_slice(), held.problems.as_slice()), (&[][..], &[skew][..]));
+    assert!(!held.is_blocked());
+    // With another patch release it need not.
+    let patch = upgrade.change(|c| c.kubernetes = "1.36.5".into());
+    assert_eq!(nodes(&plan(&patch.build(), &fake.observe(), &only(&["w-1"]))), ["replace w-1"]);
+    fake.apply(&upgrade.build()).unwrap();
+    // The way back: workers first.
+    let back = cluster.change(|_| {});
+    let plan_back = fake.plan(&back.build());
+    let kinds: Vec<String> = nodes(&plan_back).iter().map(|step| step.chars().take(9).collect()).collect();
+    assert_eq!(kinds, ["replace w", "replace w", "replace w", "replace c", "replace c", "replace c"]);
+    let controllers = plan(&back.build(), &fake.observe(), &only(&["c-1"]));
+    assert!(
+        matches!(controllers.problems.as_slice(), [Problem::Skew { node, by, .. }] if node == "c-1" && by == "w-1")
+    );
+    fake.apply(&back.build()).unwrap();
+    assert!(fake.plan(&back.build()).is_empty());
+}
+
+#[test]
+fn a_controller_out_of_reach_holds_the_workers_back() {
+    let cluster = ha().change(|c| {
+        c.hypervisors.push("two".into());
+        c.node("c-3").hypervisor = "two".into();
+    });
+    let fake = running(&cluster);
+    let upgrade = cluster.change(|c| {
+        c.kubernetes = "1.37.0".into();
+        c.nodes.iter_mut().for_each(|node| node.version = 2);
+    });
+    let mut observed = fake.observe();
+    observed.hypervisors.insert("two".into(), Err("no route".into()));
+    observed.kubelets.insert("c-3".into(), "v1.36.4".into());
+    let plan = plan(&upgrade.build(), &observed, &Options::default());
+    assert!(plan.changed_nodes().all(|change| change.node.starts_with("c-")), "{plan:?}");
+    assert_eq!(plan.problems.iter().filter(|problem| matches!(problem, Problem::Skew { .. })).count(), 3);
+}
+
 /// libvirt's packages define and start it, with the range that kubi prefers.
 const STOCK: &str = "<network><name>default</name><uuid>s</uuid><forward mode='nat'/><bridge name='virbr0'/>\
     <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>";

@@ -48,6 +48,7 @@ fn mark(world: &World<'_>, node: &Node, healthy: bool) -> Mark {
         node: node.name.clone(),
         bundle: node.bundle.clone(),
         build: world.build.number,
+        kubernetes: Some(world.build.deployment.kubernetes_version.clone()),
         definition: world.build.definition(node),
         healthy,
         etcd: node.etcd.as_ref().map(|member| member.management_url.clone()),

@@ -86,7 +86,7 @@ pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &U
     match plan.problems.is_empty() {
         true => Ok(Exit::Done),
         false => {
-            Err(Failure::new(Exit::Failed, "done as far as hypervisors could be reached; the plan names the others"))
+            Err(Failure::new(Exit::Failed, "done as far as it could be; the plan names what was left out, and why"))
         }
     }
 }

@@ -59,6 +59,8 @@ impl Session {
         let mut observed = Observed { hypervisors, ..Observed::default() };
         if self.may_have_etcd(&observed) {
             self.look_at_etcd(&mut observed);
+            let nodes = self.services.nodes().unwrap_or_default();
+            observed.kubelets = nodes.into_iter().map(|node| (node.name, node.kubelet)).collect();
         }
         observed
     }

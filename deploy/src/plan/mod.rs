@@ -10,6 +10,7 @@ mod nodes;
 mod order;
 mod problem;
 mod risk;
+mod skew;
 mod step;
 mod storage;
 
@@ -78,6 +79,7 @@ pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     storage::pools(build, observed, &mut steps, &mut problems);
     let changed_networks = networks::steps(build, observed, &mut steps, &mut problems);
     let changes = nodes::changes(build, observed, options, &changed_networks, &mut problems);
+    let changes = skew::held_back(build, observed, changes, &mut problems);
     storage::uploads(build, observed, &changes, &mut steps, &mut problems);
     let removals = if options.only.is_some() { Vec::new() } else { nodes::removals(build, observed) };
     let risks = risk::risks(build, observed, &changes, &removals, &changed_networks);

@@ -1,10 +1,12 @@
 //! In which order nodes are touched.
 //!
-//! etcd members and controllers one at a time and before any worker, so that no kubelet is ever newer than an API server.
+//! etcd members and controllers one at a time and before any worker, so that no kubelet is ever newer than an API server;
+//! workers first where Kubernetes goes back to an older minor version, for the same reason.
 //! Among equals, a node that is already down goes first, and the member that leads etcd last. Members without a quorum wait
 //! for each other, so they start together.
 
 use super::nodes::is_formed;
+use super::skew::goes_down;
 use super::step::Removal;
 use super::{Action, Member, NodeChange, Options, Step};
 use crate::build::Build;
@@ -42,14 +44,19 @@ pub fn node_steps(
     steps.extend((!together.is_empty()).then(|| batch(&together)));
     steps.extend(waiting.into_iter().map(one));
     steps.extend(all(moved));
+    let (new_controllers, new_workers) = split(new_others, |change| rank(build, change) < 2);
+    let mut workers: Vec<Step> =
+        [new_workers, ill_workers].iter().filter(|nodes| !nodes.is_empty()).map(|nodes| batch(nodes)).collect();
+    workers.extend(healthy_workers.chunks(options.max_unavailable.max(1)).map(batch));
+    if goes_down(build, observed) {
+        steps.append(&mut workers);
+    }
     steps.extend(careful.into_iter().map(one));
     // etcd takes a new member in only when the list of members is the one that the new member was built with.
     steps.extend(all(members));
     steps.extend(new_members.into_iter().map(one));
-    let (new_controllers, new_workers) = split(new_others, |change| rank(build, change) < 2);
     steps.extend(new_controllers.into_iter().map(one));
-    steps.extend([new_workers, ill_workers].iter().filter(|nodes| !nodes.is_empty()).map(|nodes| batch(nodes)));
-    steps.extend(healthy_workers.chunks(options.max_unavailable.max(1)).map(batch));
+    steps.append(&mut workers);
     steps.extend(all(others));
     steps
 }

@@ -50,6 +50,11 @@ pub enum Problem {
     RangeTaken { hypervisor: String, cidr: String, by: String, free: String },
     #[error("the volume {volume} on hypervisor {hypervisor} is used by domain {by}, which is not this cluster's")]
     VolumeTaken { hypervisor: String, volume: String, by: String },
+    #[error(
+        "node {node} is left as it is: with Kubernetes {version}, a kubelet would be newer than an API server because of {by}, which \
+         this plan does not change. Include {by}, or change it first"
+    )]
+    Skew { node: String, by: String, version: String },
     #[error("{path} cannot be read as libvirt XML; run `kubi verify`")]
     BadXml { path: String },
 }
@@ -57,7 +62,7 @@ pub enum Problem {
 impl Problem {
     /// Whether nothing at all may be done. Without one hypervisor, the others can still be worked on.
     pub fn is_blocking(&self) -> bool {
-        !matches!(self, Problem::Unreachable { .. })
+        !matches!(self, Problem::Unreachable { .. } | Problem::Skew { .. })
     }
 }
 

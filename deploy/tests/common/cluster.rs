@@ -30,6 +30,7 @@ pub struct TestCluster {
     pub hypervisors: Vec<String>,
     pub accelerator: &'static str,
     pub cidr: String,
+    pub kubernetes: String,
 }
 
 pub fn node(name: &str, roles: &[&'static str]) -> TestNode {
@@ -57,6 +58,7 @@ pub fn ha() -> TestCluster {
         hypervisors: vec!["one".into()],
         accelerator: "kvm",
         cidr: "192.168.122.0/24".into(),
+        kubernetes: "1.36.4".into(),
     }
 }
 
@@ -224,7 +226,7 @@ impl TestCluster {
             })
         });
         json!({
-            "apiVersion": "kubi/v1alpha1", "kind": "Deployment", "cluster": self.name, "identity": self.identity, "kubernetesVersion": "1.36.4",
+            "apiVersion": "kubi/v1alpha1", "kind": "Deployment", "cluster": self.name, "identity": self.identity, "kubernetesVersion": self.kubernetes,
             "api": {"host": "h", "port": 6443, "url": "https://h:6443"}, "imageDirectory": "../images",
             "hypervisors": hypervisors.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>(),
             "images": self.images(), "nodes": self.nodes.iter().map(|node| self.node_json(node)).collect::<Vec<_>>(),

@@ -103,6 +103,26 @@ pub fn text_of(xml: &str, tag: &str) -> String {
     found.text().unwrap().to_owned()
 }
 
+/// No kubelet of a worker may be newer than an API server, as far as one machine can see.
+fn refuse_newer_kubelets(inner: &Inner, name: &str, starting: &Domain) {
+    let minor = |domain: &Domain| {
+        let version = domain.mark.as_ref()?.kubernetes.clone()?;
+        version.split('.').nth(1)?.parse::<u32>().ok()
+    };
+    let running = inner.domains.iter().filter(|(other, domain)| *other != name && domain.since.is_some());
+    let running: Vec<Domain> = running.map(|(_, domain)| Domain::read(&domain.xml, true).unwrap()).collect();
+    let is_controller = |domain: &Domain| domain.name.contains("-c-");
+    for other in running.iter().filter(|other| is_controller(other) != is_controller(starting)) {
+        let (api, kubelet) = if is_controller(starting) { (starting, other) } else { (other, starting) };
+        assert!(
+            minor(kubelet) <= minor(api),
+            "{} has a newer kubelet than the API server of {}",
+            kubelet.name,
+            api.name
+        );
+    }
+}
+
 impl Hypervisor for Machine {
     fn observe(&self, _: &str) -> Result<State, HypervisorError> {
         self.call("observe")?;
@@ -218,6 +238,7 @@ impl Hypervisor for Machine {
         }
         let root = &domain.disks["kubi-root"].chain;
         assert_eq!(inner.volumes[&root[0]].2.as_ref(), Some(&root[1]), "{name} starts on the layer of another overlay");
+        refuse_newer_kubelets(&inner, name, &domain);
         inner.domains.get_mut(name).unwrap().since = Some(self.shared.now());
         Ok(())
     }

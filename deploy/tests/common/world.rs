@@ -78,6 +78,7 @@ impl Fake {
         Observed {
             hypervisors: self.machines.iter().map(|(name, machine)| (name.clone(), Ok(machine.snapshot()))).collect(),
             etcd_leader: Some(state.leader.clone()).filter(|leader| !leader.is_empty()),
+            kubelets: BTreeMap::new(),
             etcd_members: (!state.members.is_empty()).then(|| state.members.clone()),
         }
     }
