@@ -67,7 +67,7 @@ impl Session {
 
     fn look(&self, name: &str, libvirt: &Result<Arc<Libvirt>, HypervisorError>) -> Result<State, HypervisorError> {
         let pool = self.build.deployment.hypervisor(name).map(|found| found.pool.as_str()).unwrap_or_default();
-        libvirt.as_ref().map_err(Clone::clone)?.observe(pool)
+        libvirt.as_ref().map_err(Clone::clone)?.observe_in_time(pool)
     }
 
     /// Nobody is asked who cannot answer.

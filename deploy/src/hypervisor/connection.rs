@@ -1,13 +1,18 @@
 //! An open connection, and looking things up on it.
 
 use super::HypervisorError;
+use super::alive::{keep_alive, start_events, within, without_questions};
 use super::error::kind;
+use std::time::Duration;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::{Error, ErrorNumber, clear_error_callback};
 use virt::network::Network;
 use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
+
+/// How long a connection may take to be opened.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Connection {
     uri: String,
@@ -18,8 +23,17 @@ impl Connection {
     pub fn open(uri: &str) -> Result<Self, HypervisorError> {
         // libvirt would print every error by itself.
         clear_error_callback();
-        let connect = Connect::open(Some(uri)).map_err(|error| HypervisorError::open(uri, &error))?;
+        start_events();
+        let asked = without_questions(uri);
+        let opened = within(PATIENCE, move || Connect::open(Some(&asked)));
+        let connect = opened.ok_or_else(|| HypervisorError::no_answer(uri, PATIENCE))?;
+        let connect = connect.map_err(|error| HypervisorError::open(uri, &error))?;
+        keep_alive(&connect);
         Ok(Self { uri: uri.to_owned(), connect })
+    }
+
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 
     pub fn raw(&self) -> &Connect {

@@ -1,5 +1,6 @@
 //! What libvirt's errors mean, and what to do about them.
 
+use std::time::Duration;
 use virt::error::{Error, ErrorNumber};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,12 +35,19 @@ impl HypervisorError {
         }
     }
 
+    /// For a hypervisor that takes too long.
+    pub fn no_answer(uri: &str, limit: Duration) -> Self {
+        Self::Unreachable { uri: uri.to_owned(), reason: format!("no answer within {} s", limit.as_secs()) }
+    }
+
     /// For a call that failed; `doing` reads like "starting domain dev-c".
     pub fn call(uri: &str, alive: bool, doing: String, error: &Error) -> Self {
         let reason = error.message().to_owned();
         if !alive {
             return Self::Lost { uri: uri.to_owned(), doing, reason };
         }
+        // There may be several hypervisors, and the operator has to know which one.
+        let doing = format!("{doing} at {uri}");
         if reason.contains("No space left on device") || reason.contains("Disk quota exceeded") {
             return Self::Full { doing, reason };
         }

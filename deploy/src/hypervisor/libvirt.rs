@@ -1,9 +1,11 @@
 //! [`Hypervisor`] by libvirt's own library.
 
 use super::connection::Connection;
-use super::{Hypervisor, HypervisorError, NewVolume, observe, volumes};
+use super::{Hypervisor, HypervisorError, NewVolume, observe, volumes, within};
 use crate::mark::{Mark, NAMESPACE, PREFIX, escape};
 use crate::observed::State;
+use std::sync::Arc;
+use std::time::Duration;
 use virt::stream::Stream;
 use virt::sys;
 
@@ -14,6 +16,16 @@ pub struct Libvirt {
 impl Libvirt {
     pub fn open(uri: &str) -> Result<Self, HypervisorError> {
         Ok(Self { connection: Connection::open(uri)? })
+    }
+
+    /// How long looking at everything may take; a large pool on a network file system takes its time.
+    const LOOK: Duration = Duration::from_secs(120);
+
+    /// [`Hypervisor::observe`] of a hypervisor that may have stopped answering.
+    pub fn observe_in_time(self: &Arc<Self>, pool: &str) -> Result<State, HypervisorError> {
+        let (libvirt, pool) = (self.clone(), pool.to_owned());
+        let seen = within(Self::LOOK, move || libvirt.observe(&pool));
+        seen.unwrap_or_else(|| Err(HypervisorError::no_answer(self.connection.uri(), Self::LOOK)))
     }
 
     /// Hands over what a running domain prints on its console from now on, until it stops or `sink` says no.

@@ -2,12 +2,14 @@
 //!
 //! The trait is as small as the program needs, so that tests can stand in for a machine and fail wherever they like.
 
+mod alive;
 mod connection;
 mod error;
 mod libvirt;
 mod observe;
 mod volumes;
 
+pub use alive::within;
 pub use error::HypervisorError;
 pub use libvirt::Libvirt;
 

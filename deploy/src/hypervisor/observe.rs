@@ -5,8 +5,15 @@ use super::connection::{Connection, absent};
 use crate::network_facts::NetworkFacts;
 use crate::observed::{Domain, Network, Pool, State, Volume};
 use roxmltree::Document;
+use std::thread;
+use std::time::Duration;
 use virt::error::ErrorNumber;
+use virt::storage_pool::StoragePool;
 use virt::sys::VIR_DOMAIN_XML_INACTIVE;
+
+/// How often, and after which pause, a busy pool is asked to look at its directory again.
+const ATTEMPTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(300);
 
 pub fn observe(connection: &Connection, pool: &str) -> Result<State, HypervisorError> {
     let capabilities = connection.say(|| "asking for capabilities".to_owned(), connection.raw().capabilities())?;
@@ -33,7 +40,7 @@ fn find_pool(connection: &Connection, name: &str) -> Result<Option<Pool>, Hyperv
     if !active {
         return Ok(Some(observed));
     }
-    connection.say(doing, pool.refresh(0))?;
+    refresh(connection, &pool, name)?;
     observed.available = connection.say(doing, pool.info())?.available;
     for volume in connection.say(doing, pool.list_all_volumes(0))? {
         let name = connection.say(doing, volume.name())?;
@@ -42,6 +49,18 @@ fn find_pool(connection: &Connection, name: &str) -> Result<Option<Pool>, Hyperv
         }
     }
     Ok(Some(observed))
+}
+
+/// libvirt refuses while anybody makes or fills a volume. What it knows is then as new as what it did itself.
+fn refresh(connection: &Connection, pool: &StoragePool, name: &str) -> Result<(), HypervisorError> {
+    for _ in 0..ATTEMPTS {
+        match pool.refresh(0) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.message().contains("asynchronous jobs") => thread::sleep(PAUSE),
+            Err(error) => return connection.say(|| format!("looking at pool {name}"), Err(error)),
+        }
+    }
+    Ok(())
 }
 
 fn kind_and_directory(xml: &str) -> (String, String) {
