@@ -4,6 +4,7 @@ use super::attributes::attributes;
 use super::compare::{KeySource, Sides, Trees};
 use super::entries::Pair;
 use super::group::Found;
+use super::hardening::weakened;
 use super::inputs::short;
 use super::model::{Change, FieldChange, Group, Hunk, Line, LineKind, State, Why};
 use super::semantic::{Compared, Format, compare};
@@ -48,7 +49,7 @@ impl Sides<'_> {
         let mut fields = attributes(pair, stand_in);
         let differ =
             pair.before.as_ref().and_then(|e| e.digest.as_ref()) != pair.after.as_ref().and_then(|e| e.digest.as_ref());
-        let compared = if differ { self.contents(pair, node)? } else { Compared::default() };
+        let (compared, weakened) = if differ { self.contents(pair, node)? } else { Default::default() };
         let hunks = compared.hunks;
         if !stand_in || pair.state() != State::Changed {
             fields.extend(compared.fields);
@@ -73,6 +74,7 @@ impl Sides<'_> {
             pattern: false,
             origin: Origin::default(),
             why: Why::default(),
+            weakened,
         }))
     }
 
@@ -101,7 +103,8 @@ impl Sides<'_> {
         Ok(origins.get(path).cloned())
     }
 
-    fn contents(&self, pair: &Pair, node: &str) -> Result<Compared, SideError> {
+    /// How the contents differ, and which protections they give up.
+    fn contents(&self, pair: &Pair, node: &str) -> Result<(Compared, Vec<String>), SideError> {
         let read = |side: &dyn Side, entry: &Option<SideEntry>| -> Result<Option<Vec<u8>>, SideError> {
             let Some(entry) = entry.as_ref().filter(|entry| entry.kind == "file") else { return Ok(None) };
             let bytes = side.contents(node, entry)?;
@@ -115,7 +118,11 @@ impl Sides<'_> {
             compared.fields.extend(FieldChange::between("size", size(&pair.before), size(&pair.after)));
             compared.fields.extend(FieldChange::between("digest", digest(&pair.before), digest(&pair.after)));
         }
-        Ok(compared)
+        let text = |bytes: &Option<Vec<u8>>| {
+            bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok().map(str::to_owned))
+        };
+        let weakened = weakened(&pair.path, compared.format, text(&old).as_deref(), text(&new).as_deref());
+        Ok((compared, weakened))
     }
 
     /// Adds origins, those of a group's first node; each node's are read once. Where one side does not keep them, the

@@ -52,7 +52,8 @@ pub fn group(found: Vec<Found>, before: Option<&Facts>, after: Option<&Facts>, o
 fn key(found: &Found, before: Option<&Facts>, after: Option<&Facts>) -> String {
     let change = if found.nodes.len() == 1 { pattern(found, before, after) } else { found.change.clone() };
     // Where it comes from is looked up for all nodes together.
-    let Change { path, state, renamed_from, format, tags, fields, hunks, origin: _, why: _, pattern: _ } = change;
+    let Change { path, state, renamed_from, format, tags, fields, hunks, origin: _, why: _, pattern: _, weakened: _ } =
+        change;
     // Where there are fields, lines say the same with more noise. Lines around a change may name other nodes.
     let changed = hunks.iter().flat_map(|hunk| &hunk.lines).filter(|line| line.kind != LineKind::Same);
     let lines: Vec<_> = changed.filter(|_| fields.is_empty()).map(|line| (line.kind, &line.text)).collect();

@@ -61,6 +61,7 @@ fn found(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<Foun
         pattern: false,
         origin: Origin::default(),
         why: Why::default(),
+        weakened: Vec::new(),
     };
     Some(Found { nodes: node(path).map(str::to_owned).into_iter().collect(), change })
 }

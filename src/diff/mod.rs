@@ -11,6 +11,7 @@ mod effect;
 mod entries;
 pub mod facts;
 mod group;
+mod hardening;
 mod inputs;
 mod keys;
 mod libvirt;

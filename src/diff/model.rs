@@ -114,6 +114,9 @@ pub struct Change {
     pub pattern: bool,
     pub origin: Origin,
     pub why: Why,
+    /// Protections that the file gives up, in words; they show as a risk.
+    #[serde(skip)]
+    pub weakened: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

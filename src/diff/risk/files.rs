@@ -1,7 +1,7 @@
 //! Risks that show in files: certificates, keys, encryption, hardening.
 
 use super::evidence::{Evidence, Finding, from_to};
-use crate::diff::model::{Change, ChangeKind, FieldChange};
+use crate::diff::model::{Change, ChangeKind, EntryChange, EntryFacts, NodeDiff};
 
 /// Serving certificates that lose a name, save those of nodes that go away.
 pub fn san_removed(evidence: &Evidence<'_>) -> Vec<Finding> {
@@ -71,100 +71,46 @@ fn last_name(path: &str) -> String {
     format!("{} {name}", if path.contains("keys[") { "key" } else { "provider" })
 }
 
-/// A setting that protects, and when it stops to.
-struct Protection {
-    /// The end of a field's path.
-    field: &'static str,
-    weak: Weak,
-}
-
-enum Weak {
-    /// Gone, or set to one of these.
-    Values(&'static [&'static str]),
-    /// Gone, or another one than before.
-    NotThis(&'static str),
-    /// Gone.
-    Removed,
-}
-
-const PROTECTIONS: [Protection; 32] = [
-    protection("--anonymous-auth", Weak::Values(&["true"])),
-    protection("authentication.anonymous.enabled", Weak::Values(&["true"])),
-    protection("anonymous.enabled", Weak::Values(&["true"])),
-    protection("authentication.webhook.enabled", Weak::NotThis("true")),
-    protection("authorization.mode", Weak::NotThis("Webhook")),
-    protection("--authorization-mode", Weak::Values(&["AlwaysAllow"])),
-    protection("--authorization-config", Weak::Removed),
-    protection("--authentication-config", Weak::Removed),
-    protection("readOnlyPort", Weak::NotThis("0")),
-    protection("protectKernelDefaults", Weak::NotThis("true")),
-    protection("--encryption-provider-config", Weak::Removed),
-    protection("--audit-policy-file", Weak::Removed),
-    protection("--audit-log-path", Weak::Removed),
-    protection("--client-cert-auth", Weak::NotThis("true")),
-    protection("--peer-client-cert-auth", Weak::NotThis("true")),
-    protection("--trusted-ca-file", Weak::Removed),
-    protection("--peer-trusted-ca-file", Weak::Removed),
-    protection("--client-ca-file", Weak::Removed),
-    protection("--tls-min-version", Weak::Values(&["VersionTLS10", "VersionTLS11"])),
-    protection("tlsMinVersion", Weak::Values(&["VersionTLS10", "VersionTLS11"])),
-    protection("--profiling", Weak::Values(&["true"])),
-    protection("--kubelet-certificate-authority", Weak::Removed),
-    protection("--service-account-lookup", Weak::Values(&["false"])),
-    protection("NoNewPrivileges", Weak::Values(&["false", "no"])),
-    protection("ProtectSystem", Weak::Values(&["false", "no"])),
-    protection("ProtectHome", Weak::Values(&["false", "no"])),
-    protection("PrivateTmp", Weak::Values(&["false", "no"])),
-    protection("ProtectKernelTunables", Weak::Values(&["false", "no"])),
-    protection("ProtectKernelModules", Weak::Values(&["false", "no"])),
-    protection("RestrictSUIDSGID", Weak::Values(&["false", "no"])),
-    protection("[Service] User", Weak::Values(&["root", "0"])),
-    protection("kernel.kptr_restrict", Weak::Values(&["0"])),
-];
-
-const fn protection(field: &'static str, weak: Weak) -> Protection {
-    Protection { field, weak }
-}
-
-/// Admission plugins, which come as list items.
-const ADMISSION: [&str; 2] = ["--enable-admission-plugins", "--authorization-mode"];
-const WANTED: [&str; 4] = ["NodeRestriction", "PodSecurity", "Node", "RBAC"];
-
+/// Settings that protect less than before; `hardening` has read them.
 pub fn hardening(evidence: &Evidence<'_>) -> Vec<Finding> {
-    evidence.find(|_, field| {
-        let item = ADMISSION.iter().any(|flag| field.path.ends_with(flag)) && field.kind == ChangeKind::Removed;
-        let lost = item && field.before.as_deref().is_some_and(|value| WANTED.contains(&value));
-        let weakened = PROTECTIONS.iter().any(|protection| protection.is_weakened(field));
-        (lost || weakened).then(|| format!("{}: {}", field.path, from_to(field)))
-    })
+    let finding = |(nodes, change): (&[String], &Change)| {
+        let one =
+            |text: &String| Finding { nodes: nodes.to_vec(), path: Some(change.path.clone()), text: text.clone() };
+        change.weakened.iter().map(one).collect::<Vec<_>>()
+    };
+    evidence.changes().flat_map(finding).collect()
 }
 
-impl Protection {
-    fn is_weakened(&self, field: &FieldChange) -> bool {
-        let rest = field.path.strip_suffix(self.field);
-        if rest.is_none_or(|rest| rest.ends_with(|c: char| c.is_alphanumeric() || c == '-')) {
-            return false;
-        }
-        let (before, after) = (field.before.as_deref(), field.after.as_deref());
-        match (&self.weak, after) {
-            (Weak::Values(weak), None) => before.is_some_and(|value| !weak.contains(&value)),
-            (Weak::Values(weak), Some(value)) => weak.contains(&value),
-            (Weak::NotThis(good), _) => before == Some(*good),
-            (Weak::Removed, value) => value.is_none(),
-        }
-    }
-}
-
-/// Modes that let more people in, and secrets that get another owner.
+/// Files that more people than before may read, write or take over.
 pub fn file_opened(evidence: &Evidence<'_>) -> Vec<Finding> {
-    evidence.find(|change, field| {
-        // A link's mode says nothing.
-        if change.fields.iter().any(|field| field.path == "type") {
-            return None;
-        }
-        let bits = |text: &Option<String>| u32::from_str_radix(text.as_deref()?, 8).ok();
-        let (before, after) = (bits(&field.before)?, bits(&field.after)?);
-        let opened = field.path == "mode" && after & !before & 0o6077 != 0;
-        opened.then(|| format!("mode {}", from_to(field)))
-    })
+    let entries = evidence.diff.nodes.iter().flat_map(|node| node.entries.iter().map(move |entry| (node, entry)));
+    let finding = |(node, entry): (&NodeDiff, &EntryChange)| {
+        let text = opened(entry.before.as_ref(), entry.after.as_ref()?)?;
+        Some(Finding { nodes: vec![node.name.clone()], path: Some(entry.path.clone()), text })
+    };
+    entries.filter_map(finding).collect()
+}
+
+/// Set-user-ID and set-group-ID, others' and the group's rights.
+const OPENING: u16 = 0o6077;
+/// What a new file needs a reason for: taking over its owner's rights, being written by everybody.
+const UNUSUAL: u16 = 0o6002;
+/// Only the owner of a file may remove it from such a directory.
+const STICKY: u16 = 0o1000;
+
+fn opened(before: Option<&EntryFacts>, after: &EntryFacts) -> Option<String> {
+    let new = after.mode.bits();
+    // A link's mode says nothing.
+    if after.kind == "symlink" || new & STICKY != 0 {
+        return None;
+    }
+    let Some(old) = before.filter(|old| old.kind == after.kind) else {
+        let secret = !after.secrets.is_empty() && new & 0o7 != 0;
+        return (new & UNUSUAL != 0 || secret).then(|| format!("it comes with mode {}", after.mode));
+    };
+    if new & !old.mode.bits() & OPENING != 0 {
+        return Some(format!("mode from {} to {}", old.mode, after.mode));
+    }
+    let private = after.kind == "file" && new & 0o077 == 0 && old.owner != after.owner;
+    private.then(|| format!("owner from {} to {}, who alone may read it", old.owner, after.owner))
 }

@@ -4,11 +4,12 @@ use super::{TABLE, judge};
 use crate::diff::compare::{KeySource, Options};
 use crate::diff::facts::{BaseFacts, ClassFacts, ComponentFacts, Facts, MachineFacts, NodeFacts};
 use crate::diff::model::{
-    Change, ChangeKind, Diff, Effect, FieldChange, Group, NodeDiff, SideInfo, State, Summary, Why,
+    Change, ChangeKind, Diff, Effect, EntryChange, EntryFacts, FieldChange, Group, NodeDiff, SideInfo, State, Summary,
+    Why,
 };
 use crate::spec::units::Bytes;
 use crate::spec::{Boot, From, Role};
-use crate::tree::{Digest, Origin};
+use crate::tree::{Digest, Mode, Origin};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -92,6 +93,7 @@ impl World {
             pattern: false,
             origin: Origin::default(),
             why: Why::default(),
+            weakened: vec![],
         };
         self.diff.groups.push(Group { nodes: super::nodes(vec!["c1".into()]), changes: vec![change] });
     }
@@ -111,6 +113,23 @@ impl World {
             entries: vec![],
         };
         self.diff.nodes.push(node);
+    }
+
+    /// An entry of c1 as type, mode and owner.
+    fn entry(&mut self, before: Option<(&str, u16, &str)>, after: (&str, u16, &str)) {
+        let facts = |(kind, mode, owner): (&str, u16, &str)| EntryFacts {
+            kind: kind.to_owned(),
+            mode: Mode::new(mode).unwrap(),
+            owner: owner.to_owned(),
+            size: None,
+            digest: None,
+            target: None,
+            secrets: vec![],
+        };
+        let (before, after) = (before.map(facts), Some(facts(after)));
+        let entry = EntryChange { path: "/etc/x".into(), state: State::Changed, renamed_from: None, before, after };
+        self.node("c1", State::Changed, Effect::NewOverlay);
+        self.diff.nodes[0].entries.push(entry);
     }
 
     fn moved(&mut self, path: &str) {
@@ -146,7 +165,7 @@ type Case = (&'static str, fn(&mut World));
 const ENCRYPTION: &str = "/etc/kubernetes/encryption.yaml";
 
 /// What must be recognised.
-const RISKY: [Case; 52] = [
+const RISKY: &[Case] = &[
     ("authority-key-changed", |w| w.file("/ca.crt", "x509", &["authority"], rotated("publicKey"))),
     ("authority-key-changed", |w| {
         w.file("/ca.crt", "x509", &["authority"], FieldChange::removed("certificate CN=CA", "publicKey sha256:1"));
@@ -219,21 +238,16 @@ const RISKY: [Case; 52] = [
     ("runtime-changed", |w| w.after.classes[0].recipes[1] = "runtime/crio".into()),
     ("cni-changed", |w| w.after.classes[0].recipes[0] = "cni/calico".into()),
     ("data-at-risk", |w| w.node("c1", State::Changed, Effect::DataAtRisk { reason: "shrinks".into() })),
-    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] ExecStart --anonymous-auth", "false", "true"))),
-    ("hardening-weakened", |w| w.unit(FieldChange::removed("[Service] ExecStart --audit-policy-file", "/etc/x"))),
-    ("hardening-weakened", |w| w.unit(FieldChange::removed("[Service] NoNewPrivileges", "true"))),
-    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] ProtectSystem", "strict", "false"))),
-    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] User", "etcd", "root"))),
     ("hardening-weakened", |w| {
-        w.unit(FieldChange::removed("[Service] ExecStart --enable-admission-plugins", "NodeRestriction"));
+        w.unit(FieldChange::removed("[Service] NoNewPrivileges", "true"));
+        w.diff.groups[0].changes[0].weakened = vec!["[Service] NoNewPrivileges: true is removed".into()];
     }),
-    ("hardening-weakened", |w| {
-        w.file("/k.yaml", "manifest", &[], FieldChange::changed("authorization.mode", "Webhook", "AlwaysAllow"));
-    }),
-    ("hardening-weakened", |w| {
-        w.file("/k.yaml", "manifest", &[], FieldChange::added("authentication.anonymous.enabled", "true"))
-    }),
-    ("file-opened", |w| w.file("/etc/x", "", &[], FieldChange::changed("mode", "0600", "0640"))),
+    ("file-opened", |w| w.entry(Some(("file", 0o600, "0:0")), ("file", 0o640, "0:0"))),
+    ("file-opened", |w| w.entry(Some(("file", 0o755, "0:0")), ("file", 0o4755, "0:0"))),
+    ("file-opened", |w| w.entry(Some(("file", 0o600, "0:0")), ("file", 0o600, "781:781"))),
+    ("file-opened", |w| w.entry(None, ("file", 0o4755, "0:0"))),
+    ("file-opened", |w| w.entry(None, ("file", 0o666, "0:0"))),
+    ("file-opened", |w| w.entry(None, ("directory", 0o777, "0:0"))),
     ("api-address-changed", |w| w.moved("spec.networks.api.vip")),
     ("cluster-dns-changed", |w| w.moved("spec.networks.dns.domain")),
     ("certificate-expires-soon", |w| w.now = EPOCH + 340 * 86_400),
@@ -263,7 +277,7 @@ const RISKY: [Case; 52] = [
 ];
 
 /// What looks like a risk, and is none.
-const HARMLESS: [Case; 18] = [
+const HARMLESS: &[Case] = &[
     ("not-judged", |w| w.known = (false, false)),
     ("encryption-resources-changed", |w| {
         w.file(ENCRYPTION, "manifest", &[], FieldChange::added("resources[0].resources", "configmaps"));
@@ -291,14 +305,12 @@ const HARMLESS: [Case; 18] = [
     }),
     ("kubernetes-minor-skipped", |w| w.after.kubernetes = "1.36.0".into()),
     ("etcd-version-edge", |w| w.component("3.6.14")),
-    ("hardening-weakened", |w| w.unit(FieldChange::changed("[Service] ExecStart --anonymous-auth", "true", "false"))),
     ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] NoNewPrivileges", "true"))),
-    ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] ExecStart --audit-policy-file", "/etc/x"))),
-    ("file-opened", |w| w.file("/etc/x", "", &[], FieldChange::changed("mode", "0644", "0600"))),
-    ("file-opened", |w| {
-        w.file("/etc/x", "", &[], FieldChange::changed("mode", "0644", "0777"));
-        w.diff.groups[0].changes[0].fields.push(FieldChange::changed("type", "file", "symlink"));
-    }),
+    ("file-opened", |w| w.entry(Some(("file", 0o644, "0:0")), ("file", 0o600, "0:0"))),
+    ("file-opened", |w| w.entry(Some(("file", 0o644, "0:0")), ("symlink", 0o777, "0:0"))),
+    ("file-opened", |w| w.entry(Some(("file", 0o644, "0:0")), ("file", 0o644, "781:781"))),
+    ("file-opened", |w| w.entry(None, ("directory", 0o1777, "0:0"))),
+    ("file-opened", |w| w.entry(None, ("file", 0o755, "0:0"))),
     ("all-controllers-replaced", |w| w.node("c1", State::Changed, Effect::NewOverlay)),
 ];
 

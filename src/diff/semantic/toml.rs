@@ -6,8 +6,11 @@ use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
 pub fn compare(before: &str, after: &str) -> Option<Vec<FieldChange>> {
-    let parse = |text: &str| Some(table(Document::parse(text.to_owned()).ok()?.as_table()));
     Some(document::compare(&parse(before)?, &parse(after)?))
+}
+
+pub fn parse(text: &str) -> Option<Value> {
+    Some(table(Document::parse(text.to_owned()).ok()?.as_table()))
 }
 
 fn table(table: &dyn TableLike) -> Value {

@@ -30,7 +30,7 @@ const WORD_LISTS: [&str; 22] = [
 ];
 
 /// A key of a section and all values that it is given, in order.
-type Settings = Vec<(String, Vec<String>)>;
+pub type Settings = Vec<(String, Vec<String>)>;
 
 /// `None` where a line is neither a section, a setting nor a comment.
 pub fn compare(before: &str, after: &str) -> Option<Vec<FieldChange>> {
@@ -63,7 +63,7 @@ fn setting(path: &str, before: &[String], after: &[String]) -> Vec<FieldChange> 
 }
 
 /// Settings as `[Section] Key`, in order of first appearance.
-fn parse(text: &str) -> Option<Settings> {
+pub fn parse(text: &str) -> Option<Settings> {
     let mut settings = Settings::new();
     let mut section = String::new();
     let mut lines = text.lines();
