@@ -127,6 +127,7 @@ mod tests {
             bundle: "sha256:aa".into(),
             build: 3,
             kubernetes: None,
+            old_boot: None,
             definition: "sha256:dd".into(),
             healthy: false,
             etcd: None,

@@ -29,6 +29,9 @@ pub struct Mark {
     pub kubernetes: Option<String>,
     /// SHA-256 of the domain's XML as it was built.
     pub definition: String,
+    /// What the Node's boot was called before it was started, until it is healthy.
+    #[serde(skip)]
+    pub old_boot: Option<String>,
     /// All conditions held at least once since it was started.
     pub healthy: bool,
     /// Of a member of etcd: where operators reach it. It is asked for its health also when the build has it no more.
@@ -51,6 +54,7 @@ impl Mark {
             bundle: attribute("bundle"),
             build: attribute("build").parse().unwrap_or(0),
             kubernetes: element.attribute("kubernetes").map(str::to_owned),
+            old_boot: element.attribute("oldBoot").map(str::to_owned),
             definition: attribute("definition"),
             healthy: attribute("healthy") == "yes",
             etcd: element.attribute("etcd").map(str::to_owned),
@@ -78,7 +82,12 @@ impl Mark {
             ("definition", &self.definition),
             ("healthy", if self.healthy { "yes" } else { "no" }),
         ];
-        let optional = [("identity", &self.identity), ("kubernetes", &self.kubernetes), ("etcd", &self.etcd)];
+        let optional = [
+            ("identity", &self.identity),
+            ("kubernetes", &self.kubernetes),
+            ("oldBoot", &self.old_boot),
+            ("etcd", &self.etcd),
+        ];
         let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
         for (key, value) in attributes.into_iter().chain(optional) {
             // Writing to a String cannot fail.
@@ -121,6 +130,7 @@ mod tests {
             bundle: "sha256:ab".into(),
             build: 7,
             kubernetes: Some("1.36.4".into()),
+            old_boot: Some("b".into()),
             definition: "sha256:cd".into(),
             healthy: true,
             etcd: Some("https://h:2379".into()),
@@ -135,6 +145,7 @@ mod tests {
                 healthy,
                 etcd: kept(mark().etcd),
                 identity: kept(mark().identity),
+                old_boot: kept(mark().old_boot),
                 kubernetes: kept(mark().kubernetes),
                 ..mark()
             };

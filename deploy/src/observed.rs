@@ -6,6 +6,7 @@ use crate::deployment::Deployment;
 use crate::identity::domain_uuid;
 use crate::mark::Mark;
 use crate::network_facts::NetworkFacts;
+use crate::services::NodeInfo;
 use roxmltree::{Document, Node};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +20,8 @@ pub struct Observed {
     pub etcd_leader: Option<String>,
     /// Members that etcd itself knows, by name, when it could be asked. A member that has not started has no name yet.
     pub etcd_members: Option<BTreeSet<String>>,
-    /// Versions of kubelets by node, as far as the API could be asked.
-    pub kubelets: BTreeMap<String, String>,
+    /// Kubernetes' nodes by name, when the API could be asked.
+    pub nodes: BTreeMap<String, NodeInfo>,
 }
 
 impl Observed {

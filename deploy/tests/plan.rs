@@ -7,6 +7,7 @@ use common::machine::FakeDomain;
 use common::world::Fake;
 use kubi_deploy::plan::{Action, Options, Plan, Problem, Reason, Risk, Step, destruction, leftovers, plan};
 use kubi_deploy::render::plan_text;
+use kubi_deploy::services::NodeInfo;
 
 /// The cluster, deployed and healthy.
 fn running(cluster: &TestCluster) -> Fake {
@@ -321,7 +322,8 @@ fn a_controller_out_of_reach_holds_the_workers_back() {
     });
     let mut observed = fake.observe();
     observed.hypervisors.insert("two".into(), Err("no route".into()));
-    observed.kubelets.insert("c-3".into(), "v1.36.4".into());
+    let told = NodeInfo { kubelet: "v1.36.4".into(), ..NodeInfo::default() };
+    observed.nodes.insert("c-3".into(), told);
     let plan = plan(&upgrade.build(), &observed, &Options::default());
     assert!(plan.changed_nodes().all(|change| change.node.starts_with("c-")), "{plan:?}");
     assert_eq!(plan.problems.iter().filter(|problem| matches!(problem, Problem::Skew { .. })).count(), 3);

@@ -40,6 +40,20 @@ pub enum ApplyError {
     BarePods { node: String, pods: String },
     #[error("node {node} cannot be drained: {source}. If the API cannot come back without this, use --no-drain")]
     CannotDrain { node: String, source: ServiceError },
+    #[error(
+        "controller {node} is not touched: no other API server answers. Look at the other controllers first: kubi-deploy status"
+    )]
+    LastApi { node: String },
+    #[error(
+        "{nodes} not touched: {missing} not Ready, and no more than {limit} worker(s) may be away at once. Mend them first, or raise --max-unavailable"
+    )]
+    TooFewWorkers { nodes: String, missing: String, limit: usize },
+    #[error(
+        "domain {domain} on hypervisor {hypervisor} is not, or no longer, the node's own: it is not touched. Plan again"
+    )]
+    NotOwn { hypervisor: String, domain: String },
+    #[error("{0}")]
+    Several(String),
     #[error("a worker thread crashed; this is a bug")]
     Crashed,
 }

@@ -10,13 +10,15 @@ const REMIND: Duration = Duration::from_secs(30);
 const CONSOLE_LINES: usize = 20;
 const CONSOLE_BYTES: u64 = 16 << 10;
 
-/// Comes back when all of the node's conditions hold at once.
-pub fn wait(world: &World<'_>, node: &Node) -> Result<(), ApplyError> {
+/// Comes back when all of the node's conditions hold at once, and its Node speaks of another boot than `old_boot`: for most of a
+/// minute after a node has gone, Kubernetes has it as Ready.
+pub fn wait(world: &World<'_>, node: &Node, old_boot: Option<&str>) -> Result<(), ApplyError> {
     let hypervisor = world.hypervisor(&node.hypervisor)?;
     let start = world.clock.now();
     let mut said = start;
     loop {
-        let Err(reason) = node.wait_for.iter().try_for_each(|wait| world.services.holds(wait)) else { return Ok(()) };
+        let holds = node.wait_for.iter().try_for_each(|wait| world.services.holds(wait));
+        let Err(reason) = holds.and_then(|()| booted_anew(world, node, old_boot)) else { return Ok(()) };
         if !hypervisor.is_running(&node.domain.name)? {
             let console = console(world, node);
             return Err(ApplyError::NodeStopped { node: node.name.clone(), reason, console });
@@ -32,6 +34,15 @@ pub fn wait(world: &World<'_>, node: &Node) -> Result<(), ApplyError> {
             world.say(&node.name, format!("waiting: {reason}"));
         }
         world.clock.sleep(POLL);
+    }
+}
+
+fn booted_anew(world: &World<'_>, node: &Node, old_boot: Option<&str>) -> Result<(), String> {
+    let (Some(name), Some(old)) = (node.kubernetes_node(), old_boot) else { return Ok(()) };
+    let nodes = world.services.nodes().map_err(|error| error.to_string())?;
+    match nodes.iter().any(|known| known.name == name && known.boot != old) {
+        true => Ok(()),
+        false => Err(format!("Node {name} has not told yet that it was started anew")),
     }
 }
 

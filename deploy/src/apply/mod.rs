@@ -3,6 +3,7 @@
 //! In: a plan and the world behind two traits and a clock. Out: events as it goes, and the first thing that went wrong.
 //! Every step can be interrupted and done again: the next plan is made from what is there.
 
+mod availability;
 mod drain;
 mod error;
 mod gates;
@@ -43,6 +44,8 @@ pub struct Limits {
     pub no_drain: bool,
     /// Emulate where there is no KVM.
     pub emulate: bool,
+    /// Workers that may be away at once.
+    pub max_unavailable: usize,
 }
 
 impl Default for Limits {
@@ -54,6 +57,7 @@ impl Default for Limits {
             force: false,
             no_drain: false,
             emulate: false,
+            max_unavailable: 1,
         }
     }
 }
@@ -80,6 +84,7 @@ pub fn apply(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
             Step::FirstBoot { nodes } => node::boot_all(world, nodes, false)?,
             Step::Nodes { nodes } => node::boot_all(world, nodes, true)?,
             Step::Remove(removal) => remove::remove(world, removal)?,
+            Step::Uncordon { node } => drain::uncordon(world, node),
             // Done above.
             _ => {}
         }
@@ -99,7 +104,12 @@ fn prepare(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|result| result.unwrap_or(Err(ApplyError::Crashed))).collect()
     });
-    results.into_iter().collect()
+    let mut errors: Vec<ApplyError> = results.into_iter().filter_map(Result::err).collect();
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(errors.swap_remove(0)),
+        _ => Err(ApplyError::Several(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))),
+    }
 }
 
 impl World<'_> {

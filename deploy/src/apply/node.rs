@@ -1,6 +1,6 @@
 //! Creating, replacing and starting nodes: always with a new throw-away layer, never changing a disk in place.
 
-use super::{ApplyError, World, drain, gates, quorum};
+use super::{ApplyError, World, availability, drain, gates, quorum};
 use crate::definition::{Placement, definition};
 use crate::deployment::{Accelerator, Format, Node};
 use crate::hypervisor::{Hypervisor, NewVolume};
@@ -15,12 +15,17 @@ const POLL: Duration = Duration::from_secs(1);
 pub fn boot_all(world: &World<'_>, changes: &[NodeChange], careful: bool) -> Result<(), ApplyError> {
     let nodes: Vec<(&NodeChange, &Node)> =
         changes.iter().filter_map(|change| Some((change, world.build.deployment.node(&change.node)?))).collect();
+    if careful {
+        let going: Vec<&Node> = nodes.iter().filter(|(change, _)| change.healthy).map(|(_, node)| *node).collect();
+        availability::keep_workers(world, &going)?;
+    }
     for (change, node) in &nodes {
         if change.action == Action::Wait {
             continue;
         }
         if careful {
             quorum::protect(world, node)?;
+            availability::keep_an_api(world, node)?;
         }
         // Nobody moves anything where nothing runs.
         if careful && change.drain {
@@ -32,16 +37,17 @@ pub fn boot_all(world: &World<'_>, changes: &[NodeChange], careful: bool) -> Res
         boot(world, change, node)?;
     }
     for (change, node) in &nodes {
-        gates::wait(world, node)?;
+        gates::wait(world, node, change.old_boot.as_deref())?;
         let hypervisor = world.hypervisor(&change.hypervisor)?;
-        hypervisor.set_mark(&node.domain.name, &mark(world, node, true))?;
+        hypervisor.set_mark(&node.domain.name, &Mark { healthy: true, ..mark(world, node) })?;
         drain::undo(world, node);
         world.say(&node.name, "healthy");
     }
     Ok(())
 }
 
-fn mark(world: &World<'_>, node: &Node, healthy: bool) -> Mark {
+/// As of a start.
+fn mark(world: &World<'_>, node: &Node) -> Mark {
     Mark {
         cluster: world.build.deployment.cluster.clone(),
         identity: world.build.deployment.identity.clone(),
@@ -50,7 +56,8 @@ fn mark(world: &World<'_>, node: &Node, healthy: bool) -> Mark {
         build: world.build.number,
         kubernetes: Some(world.build.deployment.kubernetes_version.clone()),
         definition: world.build.definition(node),
-        healthy,
+        old_boot: None,
+        healthy: false,
         etcd: node.etcd.as_ref().map(|member| member.management_url.clone()),
     }
 }
@@ -66,7 +73,12 @@ fn boot(world: &World<'_>, change: &NodeChange, node: &Node) -> Result<(), Apply
         .pool
         .filter(|pool| pool.active)
         .ok_or_else(|| ApplyError::PoolGone { hypervisor: node.hypervisor.clone(), pool: pool_name.to_owned() })?;
-    if state.domains.iter().any(|domain| domain.name == node.domain.name) {
+    if let Some(domain) = state.domains.iter().find(|domain| domain.name == node.domain.name) {
+        // Somebody may have been here since the plan was made.
+        if domain.uuid != node.domain.uuid || !domain.belongs_to(&world.build.deployment) {
+            let (hypervisor, domain) = (node.hypervisor.clone(), domain.name.clone());
+            return Err(ApplyError::NotOwn { hypervisor, domain });
+        }
         power_off(world, hypervisor, &node.domain.name)?;
     }
     let accelerated = world.build.deployment.hypervisor(&node.hypervisor).map(|h| h.accelerator);
@@ -77,7 +89,8 @@ fn boot(world: &World<'_>, change: &NodeChange, node: &Node) -> Result<(), Apply
         emulate: accelerated == Some(Accelerator::Kvm) && !state.kvm && world.limits.emulate,
         join_etcd: change.join_etcd,
     };
-    let xml = definition(world.build.domain_xml(node), &mark(world, node, false), &placement)
+    let mark = Mark { old_boot: change.old_boot.clone(), ..mark(world, node) };
+    let xml = definition(world.build.domain_xml(node), &mark, &placement)
         .map_err(|source| ApplyError::Definition { node: node.name.clone(), source })?;
     data_disk(world, hypervisor, pool_name, &pool, node)?;
     new_layer(hypervisor, pool_name, &pool, node)?;

@@ -42,14 +42,15 @@ pub struct WorkArgs {
 }
 
 impl WorkArgs {
-    fn limits(&self, emulate: bool) -> Limits {
+    fn limits(&self, choice: &ChoiceArgs) -> Limits {
         Limits {
             drain: Duration::from_secs(self.drain_timeout),
             health: Duration::from_secs(self.health_timeout),
             shutdown: Duration::from_secs(self.shutdown_timeout),
             force: self.force,
             no_drain: self.no_drain,
-            emulate,
+            emulate: choice.allow_tcg,
+            max_unavailable: usize::from(choice.max_unavailable),
         }
     }
 }
@@ -128,7 +129,7 @@ fn do_it(
         member_urls: observed.member_urls(&session.build.deployment),
         clock: &clock,
         report: ui,
-        limits: work.limits(choice.allow_tcg),
+        limits: work.limits(choice),
     };
     apply(&world, plan).map_err(Failure::from)
 }

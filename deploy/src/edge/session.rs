@@ -60,7 +60,7 @@ impl Session {
         if self.may_have_etcd(&observed) {
             self.look_at_etcd(&mut observed);
             let nodes = self.services.nodes().unwrap_or_default();
-            observed.kubelets = nodes.into_iter().map(|node| (node.name, node.kubelet)).collect();
+            observed.nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
         }
         observed
     }

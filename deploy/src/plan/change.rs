@@ -19,6 +19,9 @@ pub struct NodeChange {
     /// The data disk that is made, because there is none. One that is there is never touched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_data: Option<NewData>,
+    /// What the Node's boot was called before this start: until it is another one, what it says of itself is old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_boot: Option<String>,
     /// etcd is asked to take the member in anew: it has no data, or was no member.
     pub join_etcd: bool,
 }

@@ -81,8 +81,13 @@ pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     let changes = nodes::changes(build, observed, options, &changed_networks, &mut problems);
     let changes = skew::held_back(build, observed, changes, &mut problems);
     storage::uploads(build, observed, &changes, &mut steps, &mut problems);
+    let touched: BTreeSet<String> = changes.iter().map(|change| change.node.clone()).collect();
     let removals = if options.only.is_some() { Vec::new() } else { nodes::removals(build, observed) };
     let risks = risk::risks(build, observed, &changes, &removals, &changed_networks);
     steps.extend(order::node_steps(build, observed, options, changes, removals, !changed_networks.is_empty()));
+    let left = build.deployment.nodes.iter().filter_map(|node| node.kubernetes_node());
+    let left =
+        left.filter(|name| observed.nodes.get(*name).is_some_and(|node| node.cordoned) && !touched.contains(*name));
+    steps.extend(left.map(|node| Step::Uncordon { node: node.to_owned() }));
     Plan { cluster: build.deployment.cluster.clone(), build: build.number, steps, risks, problems }
 }

@@ -36,6 +36,7 @@ pub fn changes(
             drain: formed && action == Action::Replace && node.kubernetes_node().is_some(),
             member: member(observed, node),
             new_data: new_data(node, state).filter(|_| action != Action::Wait),
+            old_boot: old_boot(build, observed, node, state, action),
             join_etcd: formed && joins_etcd(observed, node, state),
         });
     }
@@ -48,6 +49,15 @@ pub fn is_formed(build: &Build, observed: &Observed) -> bool {
     let states = observed.hypervisors.values().flatten();
     let mut own = states.flat_map(|state| &state.domains).filter(|domain| domain.belongs_to(&build.deployment));
     own.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy))
+}
+
+/// Of a node that was started already, its mark knows; else it is the one that Kubernetes sees now.
+fn old_boot(build: &Build, observed: &Observed, node: &Node, state: &State, action: Action) -> Option<String> {
+    if action == Action::Wait {
+        return own(build, node, state)?.mark.as_ref()?.old_boot.clone();
+    }
+    let seen = observed.nodes.get(node.kubernetes_node()?)?;
+    Some(seen.boot.clone()).filter(|boot| !boot.is_empty())
 }
 
 fn needs_kvm(build: &Build, node: &Node) -> bool {

@@ -69,7 +69,8 @@ fn version(observed: &Observed, build: &Build, node: &Node) -> Option<Minor> {
     let domains = observed.hypervisors.values().flatten().flat_map(|state| &state.domains);
     let mut own = domains.filter(|domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment));
     let marked = own.find_map(|domain| domain.mark.as_ref()?.kubernetes.clone());
-    marked.as_ref().or_else(|| observed.kubelets.get(&node.name)).and_then(|version| minor(version))
+    let told = observed.nodes.get(&node.name).map(|node| &node.kubelet);
+    marked.as_ref().or(told).and_then(|version| minor(version))
 }
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ pub enum Step {
         nodes: Vec<NodeChange>,
     },
     Remove(Removal),
+    /// An interrupted run has kept pods away from the node, and no other step is about it.
+    Uncordon {
+        node: String,
+    },
 }
 
 /// A domain of the cluster that the build no longer has there.
@@ -83,7 +87,7 @@ impl Step {
             | Step::StartNetwork { hypervisor, .. }
             | Step::ChangeNetwork { hypervisor, .. }
             | Step::Upload { hypervisor, .. } => Some(hypervisor),
-            Step::FirstBoot { .. } | Step::Nodes { .. } | Step::Remove(_) => None,
+            Step::FirstBoot { .. } | Step::Nodes { .. } | Step::Remove(_) | Step::Uncordon { .. } => None,
         }
     }
 }

@@ -61,6 +61,7 @@ fn step_text(out: &mut String, step: &Step) {
                 nodes.iter().try_for_each(|change| writeln!(out, "       {}", change_text(change)))
             }
         },
+        Step::Uncordon { node } => writeln!(out, "let pods come to {node} again: an interrupted run has cordoned it"),
         Step::Remove(removal) => {
             let why = match &removal.moved_to {
                 Some(to) => format!("moves to {to}"),

@@ -25,6 +25,12 @@ pub struct NodeInfo {
     pub name: String,
     pub ready: bool,
     pub schedulable: bool,
+    /// Ordinary pods do not come to it.
+    pub tainted: bool,
+    /// kubi-deploy has cordoned it.
+    pub cordoned: bool,
+    /// Another one after every boot.
+    pub boot: String,
     pub labels: BTreeMap<String, String>,
     pub kubelet: String,
     pub runtime: String,
@@ -144,10 +150,19 @@ fn node(value: &Value) -> NodeInfo {
     let conditions = value["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let info = &value["status"]["nodeInfo"];
     let labels = value["metadata"]["labels"].as_object().into_iter().flatten();
+    let taints = value["spec"]["taints"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let keeps_away = |taint: &Value| {
+        let effect = taint["effect"].as_str().unwrap_or_default();
+        // That of a cordon goes with the cordon.
+        matches!(effect, "NoSchedule" | "NoExecute") && taint["key"] != "node.kubernetes.io/unschedulable"
+    };
     NodeInfo {
         name: text(&value["metadata"]["name"]),
         ready: conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"),
         schedulable: !value["spec"]["unschedulable"].as_bool().unwrap_or(false),
+        tainted: taints.iter().any(keeps_away),
+        cordoned: value["metadata"]["annotations"][CORDONED] == "yes",
+        boot: text(&info["bootID"]),
         labels: labels.map(|(key, value)| (key.clone(), text(value))).collect(),
         kubelet: text(&info["kubeletVersion"]),
         runtime: text(&info["containerRuntimeVersion"]),
@@ -187,6 +202,14 @@ mod tests {
         assert!(node(&value("True")).ready && !node(&value("Unknown")).ready);
         let node = node(&value("True"));
         assert_eq!((node.name.as_str(), node.schedulable, node.labels["kubi/bundle"].as_str()), ("w", false, "ab"));
+    }
+
+    #[test]
+    fn taints_keep_pods_away() {
+        let tainted =
+            |key: &str, effect: &str| node(&json!({"spec": {"taints": [{"key": key, "effect": effect}]}})).tainted;
+        assert!(tainted("node-role.kubernetes.io/control-plane", "NoSchedule") && tainted("x", "NoExecute"));
+        assert!(!tainted("x", "PreferNoSchedule") && !tainted("node.kubernetes.io/unschedulable", "NoSchedule"));
     }
 
     #[test]

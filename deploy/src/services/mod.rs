@@ -34,6 +34,11 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
+    /// Whether the same call may well succeed in a moment.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. }) || self.status().is_some_and(|status| status >= 500)
+    }
+
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),

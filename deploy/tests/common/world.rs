@@ -16,7 +16,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// From power on to healthy.
-const BOOT: Duration = Duration::from_secs(40);
+pub const BOOT: Duration = Duration::from_secs(40);
+
+/// From a kubelet's last word until its Node is not Ready.
+const GRACE: Duration = Duration::from_secs(40);
 
 #[derive(Default)]
 pub struct ServiceState {
@@ -44,6 +47,12 @@ pub struct Fake {
     /// Members by the URL that they have or had.
     addresses: Mutex<BTreeMap<String, String>>,
     kubernetes_nodes: Mutex<BTreeSet<String>>,
+    /// What kubelets told last: when, their bundle, and since when they run.
+    told: Mutex<BTreeMap<String, (Duration, String, Duration)>>,
+    /// Nodes that ordinary pods do not come to.
+    pub tainted: Mutex<BTreeSet<String>>,
+    /// Calls that fail before one is answered.
+    pub hiccups: Mutex<u32>,
 }
 
 impl Fake {
@@ -63,6 +72,9 @@ impl Fake {
             limits: Limits::default(),
             addresses: Mutex::default(),
             kubernetes_nodes: Mutex::default(),
+            told: Mutex::default(),
+            tainted: Mutex::default(),
+            hiccups: Mutex::default(),
         }
     }
 
@@ -74,13 +86,20 @@ impl Fake {
     }
 
     pub fn observe(&self) -> Observed {
+        let nodes = self.known_nodes();
         let state = self.state.lock().unwrap();
         Observed {
             hypervisors: self.machines.iter().map(|(name, machine)| (name.clone(), Ok(machine.snapshot()))).collect(),
             etcd_leader: Some(state.leader.clone()).filter(|leader| !leader.is_empty()),
-            kubelets: BTreeMap::new(),
+            nodes,
             etcd_members: (!state.members.is_empty()).then(|| state.members.clone()),
         }
+    }
+
+    /// Looking costs no call.
+    fn known_nodes(&self) -> BTreeMap<String, NodeInfo> {
+        let nodes = self.nodes().unwrap_or_default();
+        nodes.into_iter().map(|node| (node.name.clone(), node)).collect()
     }
 
     pub fn plan(&self, build: &Build) -> Plan {
@@ -142,7 +161,7 @@ impl Fake {
     }
 
     /// Runs for long enough, and its bundle is a good one. Gives the bundle.
-    fn up(&self, name: &str) -> Option<String> {
+    pub fn up(&self, name: &str) -> Option<String> {
         for machine in self.machines.values() {
             let since =
                 machine.inner.lock().unwrap().domains.get(&format!("dev-{name}")).and_then(|domain| domain.since);
@@ -153,6 +172,27 @@ impl Fake {
             return ready.then_some(bundle);
         }
         None
+    }
+
+    /// What Kubernetes knows of a node: it believes the last word of a kubelet for a while.
+    fn told(&self, name: &str) -> Option<(String, Duration)> {
+        if let Some(bundle) = self.up(name) {
+            let since = self.machines.values().find_map(|machine| {
+                machine.inner.lock().unwrap().domains.get(&format!("dev-{name}")).and_then(|domain| domain.since)
+            });
+            self.told.lock().unwrap().insert(name.to_owned(), (self.shared.now(), bundle, since?));
+        }
+        let (at, bundle, since) = self.told.lock().unwrap().get(name)?.clone();
+        (self.shared.now() < at + GRACE).then_some((bundle, since))
+    }
+
+    fn hiccup(&self) -> Result<(), ServiceError> {
+        let mut left = self.hiccups.lock().unwrap();
+        if *left == 0 {
+            return Ok(());
+        }
+        *left -= 1;
+        Err(self.refused("not now"))
     }
 
     fn healthy_members(&self) -> usize {
@@ -210,7 +250,7 @@ impl Services for Fake {
                 self.node(|node| node.wait_for.contains(&Wait::ApiServer { url: url.clone() })).unwrap().name
             }
             Wait::Node { name, label } => {
-                let bundle = self.up(name).ok_or("not up")?;
+                let (bundle, _) = self.told(name).ok_or("not up")?;
                 return if bundle[7..70] == **label { Ok(()) } else { Err("another label".into()) };
             }
         };
@@ -261,11 +301,15 @@ impl Services for Fake {
         if !nodes.iter().any(|name| name.starts_with("c-") && self.up(name).is_some()) {
             return Err(self.refused("no API server"));
         }
+        self.hiccup()?;
         let cordoned = self.state.lock().unwrap().cordoned.clone();
         let info = |name: &String| NodeInfo {
             name: name.clone(),
-            ready: self.up(name).is_some(),
+            ready: self.told(name).is_some(),
             schedulable: !cordoned.contains(name),
+            cordoned: cordoned.contains(name),
+            tainted: self.tainted.lock().unwrap().contains(name),
+            boot: self.told.lock().unwrap().get(name).map(|(.., since)| format!("{since:?}")).unwrap_or_default(),
             ..NodeInfo::default()
         };
         Ok(nodes.iter().map(info).collect())
@@ -283,6 +327,7 @@ impl Services for Fake {
     }
 
     fn pods(&self, node: &str) -> Result<Vec<Pod>, ServiceError> {
+        self.hiccup()?;
         let state = self.state.lock().unwrap();
         Ok(state.pods.iter().filter(|pod| pod.node == node).cloned().collect())
     }
