@@ -290,6 +290,12 @@ impl Deployment {
         Ok(deployment)
     }
 
+    /// Paths of the operator's credentials.
+    pub fn operator_files(&self) -> impl Iterator<Item = &String> {
+        let etcd = self.operator_etcd.iter().flat_map(|files| [&files.authority, &files.certificate, &files.key]);
+        etcd.chain(&self.operator_kubeconfig)
+    }
+
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
     }

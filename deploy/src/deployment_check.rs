@@ -53,8 +53,7 @@ impl Deployment {
     fn check_paths(&self) -> Result<(), DeploymentError> {
         let xml =
             self.nodes.iter().map(|node| &node.domain.xml).chain(self.networks.iter().map(|network| &network.xml));
-        let etcd = self.operator_etcd.iter().flat_map(|files| [&files.authority, &files.certificate, &files.key]);
-        let beside = etcd.chain(&self.operator_kubeconfig).chain([&self.image_directory]);
+        let beside = self.operator_files().chain([&self.image_directory]);
         let below_deploy = xml.map(|path| (path, is_below(path)));
         // `deploy/` lies in the cluster's folder: one step up is still in it.
         let below_cluster = beside.map(|path| (path, is_below(path.strip_prefix("../").unwrap_or(path))));

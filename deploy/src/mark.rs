@@ -22,7 +22,7 @@ pub struct Mark {
     pub node: String,
     /// Manifest digest of the bundle that the domain was started with.
     pub bundle: String,
-    /// Number of the build that it comes from; 0 when unknown.
+    /// Number of the newest build that was deployed and had it like this; 0 when unknown.
     pub build: u64,
     /// Release of Kubernetes that it was started with; absent when an older kubi-deploy wrote the mark.
     #[serde(skip_serializing_if = "Option::is_none")]

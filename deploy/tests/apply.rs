@@ -37,6 +37,18 @@ fn a_new_cluster_comes_up_and_then_nothing_is_left_to_do() {
 }
 
 #[test]
+fn what_a_build_leaves_as_it_is_belongs_to_it_too() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    fake.apply(&cluster.change(|c| c.node("w-1").version = 2).build()).unwrap();
+    // A build that only removes a node starts none.
+    fake.apply(&cluster.without("w-3").change(|c| c.node("w-1").version = 2).build()).unwrap();
+    let builds: Vec<u64> =
+        fake.machines["one"].snapshot().domains.iter().map(|domain| domain.mark.as_ref().unwrap().build).collect();
+    assert_eq!(builds, [3; 5]);
+}
+
+#[test]
 fn members_are_replaced_one_by_one_and_hand_over() {
     let cluster = ha();
     let fake = running(&cluster);

@@ -4,6 +4,7 @@ mod common;
 
 use kubi_deploy::build::digest;
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -135,4 +136,12 @@ fn a_kubeconfig_is_printed_and_merged() {
     let merged = std::fs::read(out.path().join(".kube/config")).unwrap();
     let merged: Value = serde_json::from_slice(&merged).unwrap();
     assert_eq!((&merged["clusters"][0]["name"], &merged["current-context"]), (&"quorum".into(), &"c".into()));
+    // A file that somebody put in the way is not written through, and a link stays one.
+    let (config, real) = (out.path().join(".kube/config"), out.path().join("real"));
+    std::fs::rename(&config, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &config).unwrap();
+    assert_eq!(run(out.path(), &["kubeconfig", "--merge"]).status.code(), Some(0));
+    assert!(config.is_symlink() && !real.is_symlink());
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(out.path().join(".kube")).unwrap().count(), 1);
 }

@@ -19,6 +19,8 @@ pub use report::{Clock, Event, Report};
 
 use crate::build::Build;
 use crate::hypervisor::Hypervisor;
+use crate::mark::Mark;
+use crate::observed::Domain;
 use crate::plan::{Plan, Step};
 use crate::services::Services;
 use std::collections::BTreeMap;
@@ -87,6 +89,23 @@ pub fn apply(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
             Step::Uncordon { node } => drain::uncordon(world, node),
             // Done above.
             _ => {}
+        }
+    }
+    stamp(world)
+}
+
+/// Nodes that are as the build wants them are the build's, whether it changed them or not: going back starts from there.
+fn stamp(world: &World<'_>) -> Result<(), ApplyError> {
+    for (name, hypervisor) in world.hypervisors {
+        let Ok(pool) = world.pool(name) else { continue };
+        let state = hypervisor.observe(pool)?;
+        for node in world.build.deployment.nodes.iter().filter(|node| node.hypervisor == *name) {
+            let own = |domain: &&Domain| domain.uuid == node.domain.uuid && domain.belongs_to(&world.build.deployment);
+            let Some(domain) = state.domains.iter().find(own) else { continue };
+            let Some(mark) = domain.mark.as_ref().filter(|mark| mark.build != world.build.number) else { continue };
+            if mark.bundle == node.bundle && mark.definition == world.build.definition(node) {
+                hypervisor.set_mark(&domain.name, &Mark { build: world.build.number, ..mark.clone() })?;
+            }
         }
     }
     Ok(())

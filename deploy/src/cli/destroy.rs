@@ -6,6 +6,9 @@ use crate::edge::{Lock, Session};
 use crate::hypervisor::{Hypervisor, HypervisorError};
 use crate::observed::{Domain, State};
 use crate::plan::{Destruction, destruction};
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub struct DestroyArgs {
@@ -15,6 +18,9 @@ pub struct DestroyArgs {
     /// The cluster's name, instead of being asked for it
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
+    /// Seconds that guests whose data disks stay may take to power off by themselves
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    pub shutdown_timeout: u64,
 }
 
 pub fn run(cli: &Cli, args: &DestroyArgs, ui: &Ui) -> Outcome {
@@ -30,7 +36,10 @@ pub fn run(cli: &Cli, args: &DestroyArgs, ui: &Ui) -> Outcome {
         let outcome = match (state, session.libvirt(&name)) {
             (Ok(state), Some(Ok(libvirt))) => {
                 let what = destruction(builds(), &name, &state, args.with_data);
-                destroy(libvirt.as_ref(), &state, &name, &session, &what, ui).map_err(|error| error.to_string())
+                let patience = if args.with_data { Duration::ZERO } else { Duration::from_secs(args.shutdown_timeout) };
+                shut_down(libvirt.as_ref(), &what, patience, ui)
+                    .and_then(|()| destroy(libvirt.as_ref(), &state, &name, &session, &what, ui))
+                    .map_err(|error| error.to_string())
             }
             (Err(reason), _) => Err(reason),
             _ => Err("it was not reached".to_owned()),
@@ -59,6 +68,32 @@ fn confirm(cluster: &str, args: &DestroyArgs, ui: &Ui) -> Result<(), Failure> {
             Err(Failure::new(Exit::NotConfirmed, message))
         }
     }
+}
+
+/// What is kept should be whole: file systems and databases are closed before the power goes.
+fn shut_down(libvirt: &dyn Hypervisor, what: &Destruction, patience: Duration, ui: &Ui) -> Result<(), HypervisorError> {
+    if patience.is_zero() {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let mut running = Vec::new();
+    for domain in &what.domains {
+        if libvirt.is_running(domain)? {
+            ui.event(Event { subject: domain.clone(), message: "shutting down".to_owned() });
+            // A guest that does not listen gets its time all the same.
+            let _ = libvirt.shutdown_domain(domain);
+            running.push(domain);
+        }
+    }
+    while !running.is_empty() && start.elapsed() < patience {
+        std::thread::sleep(POLL);
+        running.retain(|domain| libvirt.is_running(domain).unwrap_or(false));
+    }
+    for domain in running {
+        let message = "does not shut down by itself: cutting the power".to_owned();
+        ui.event(Event { subject: domain.clone(), message });
+    }
+    Ok(())
 }
 
 /// Domains last of what names the cluster: an interrupted run finds what is left.

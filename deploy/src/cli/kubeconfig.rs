@@ -29,6 +29,8 @@ pub fn run(cli: &Cli, args: &KubeconfigArgs, ui: &Ui) -> Outcome {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(&target, &error)),
     };
+    // A link is followed once, here: what is replaced is the file, and what was there keeps being one.
+    let target = std::fs::canonicalize(&target).unwrap_or(target);
     let merged = merge_kubeconfig(&there, &own).map_err(|error| failed(&target, &error))?;
     replace(&target, &merged).map_err(|error| failed(&target, &error))?;
     ui.note(format!("merged into {}", target.display()));
@@ -56,12 +58,21 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
         std::fs::create_dir_all(parent)?;
     }
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".kubi-new");
+    temporary.push(format!(".kubi-new-{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    // Never a file that somebody else has put there, and never through a link.
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let written = write_and_rename(&mut file, text, &temporary, path);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_and_rename(file: &mut std::fs::File, text: &str, temporary: &Path, path: &Path) -> std::io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&temporary, path)
+    std::fs::rename(temporary, path)
 }
 
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -21,7 +21,16 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 pub fn run(cli: &Cli, args: &StatusArgs, ui: &Ui) -> Outcome {
     loop {
-        let status = look(cli)?;
+        let status = match look(cli) {
+            Ok(status) => status,
+            // A build is being published, or a file is written anew: the next look may see more.
+            Err(failure) if args.watch => {
+                ui.failure(&failure);
+                std::thread::sleep(Duration::from_secs(args.interval));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         match (ui.is_json(), args.watch) {
             // One document a line, for programs that read along.
             (true, true) => ui.print(serde_json::to_string(&status).unwrap_or_default() + "\n"),

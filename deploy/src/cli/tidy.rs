@@ -9,7 +9,9 @@ use crate::plan::leftovers;
 
 /// A hypervisor that cannot be reached keeps the builds remembered, so that it is tidied another time.
 pub fn tidy(session: &Session, ui: &Ui) -> Result<(), Failure> {
-    let (old, kept) = session.folder.old_and_kept();
+    let (mut old, kept) = session.folder.old_and_kept();
+    // After going back, the build that runs may be older than those that can be gone back to.
+    old.retain(|number| *number != session.build.number);
     if old.is_empty() || session.hypervisors.values().any(Result::is_err) {
         return Ok(());
     }

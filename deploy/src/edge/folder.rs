@@ -115,7 +115,19 @@ impl Folder {
         build.deployment.operator_kubeconfig.as_ref().map(|path| self.relative(path))
     }
 
+    /// A build that was deployed before has its own beside it; older kubi-deploys kept none.
     pub fn credentials(&self, build: &Build) -> Result<Credentials, FolderError> {
+        let newest = read(&self.root.join("build.json")).ok().and_then(|record| number_of(&record));
+        let kept = Self { root: self.deployed_folder().join(build.number.to_string()) };
+        let has_all = build.deployment.operator_files().all(|path| kept.relative(path).is_file());
+        if newest != Some(build.number) && has_all {
+            kept.read_credentials(build)
+        } else {
+            self.read_credentials(build)
+        }
+    }
+
+    fn read_credentials(&self, build: &Build) -> Result<Credentials, FolderError> {
         let etcd = build.deployment.operator_etcd.as_ref().map(|files| {
             Ok(Pem {
                 authority: read(&self.relative(&files.authority))?,

@@ -1,9 +1,11 @@
 //! What was deployed: `out/<cluster>/deployed/<number>/` holds the deploy files of a build, so that it can be deployed
-//! again. The images stay in `images/` (`kubi gc` keeps them), and in the pools.
+//! again, and the operator's credentials of then. The images stay in `images/` (`kubi gc` keeps them), and in the pools.
 
 use super::folder::{Folder, FolderError, number_of, read};
 use crate::build::Build;
-use std::io;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// So many builds can be gone back to.
@@ -28,7 +30,21 @@ impl Folder {
             let bytes = read(&self.relative(path))?;
             write(&target.join("deploy").join(path), &bytes)?;
         }
+        self.remember_operator(build, &target)?;
         write(&target.join("build.json"), &record)
+    }
+
+    /// A build that is gone back to is asked with the credentials of its own: authorities may have changed since.
+    fn remember_operator(&self, build: &Build, target: &Path) -> Result<(), FolderError> {
+        for path in build.deployment.operator_files() {
+            let bytes = read(&self.relative(path))?;
+            let copy = target.join("deploy").join(path);
+            if let Some(parent) = copy.parent() {
+                DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed(parent))?;
+            }
+            write_secret(&copy, &bytes)?;
+        }
+        Ok(())
     }
 
     /// Builds that are too old to go back to, and those that are not.
@@ -54,6 +70,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
         std::fs::create_dir_all(parent).map_err(failed(parent))?;
     }
     std::fs::write(path, bytes).map_err(failed(path))
+}
+
+/// Private keys are their owner's alone from the start.
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(failed(path))
 }
 
 fn remove(folder: &Path) -> Result<(), FolderError> {
