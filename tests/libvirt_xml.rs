@@ -33,11 +33,11 @@ fn node(index: u8, architecture: Architecture, boot: BootInput, extras: bool, ba
         addresses: Addresses { cluster: [10, 0, 0, index].into(), management: [10, 0, 1, index].into() },
         bundle: Digest::of(&[index]),
         kubelet: true,
-        base: image("base.img", base),
+        base: image("base.img", base).into(),
         overlay: image(&format!("node-{index:02}.qcow2"), DiskFormat::Qcow2),
-        artifacts: extras.then(|| image("artifacts.squashfs", DiskFormat::Raw)),
+        artifacts: extras.then(|| image("artifacts.squashfs", DiskFormat::Raw).into()),
         data_disk: extras.then_some(20 << 30),
-        boot,
+        boot: boot.into(),
     }
 }
 

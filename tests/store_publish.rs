@@ -10,7 +10,7 @@
 mod store_fixture;
 
 use kubi::edge::output::{Output, OutputError};
-use kubi::edge::publish::{Build, Publication};
+use kubi::edge::publish::Build;
 use kubi::tree::Digest;
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use store_fixture::{NODES, build, check, list, run};
+use store_fixture::{NODES, begin, build, check, list, run};
 
 #[test]
 fn builds_follow_each_other() {
@@ -44,7 +44,7 @@ fn a_node_of_the_same_plan_is_kept_without_being_added_again() {
     assert_eq!(output.current("dev", "0.1.0", &first.inputs).unwrap().as_ref(), Some(&first));
     assert!(output.current("dev", "0.2.0", &first.inputs).unwrap().is_none());
     assert!(output.current("dev", "0.1.0", &Digest::of(b"changed")).unwrap().is_none());
-    let publication = Publication::begin(out.path(), "dev", &mut || panic!("nobody else builds")).unwrap();
+    let publication = begin(out.path(), "dev", &mut || panic!("nobody else builds")).unwrap();
     let plan = &first.nodes["node-01"].plan;
     assert_eq!(publication.unchanged("node-01", plan), Some(&first.nodes["node-01"]));
     assert_eq!(publication.unchanged("node-01", &Digest::of(b"another plan")), None);
@@ -307,8 +307,8 @@ fn two_builds_at_once_wait_for_each_other() {
     build(out.path(), "dev", 0).unwrap();
     let mut waited = false;
     std::thread::scope(|scope| {
-        let first = Publication::begin(out.path(), "dev", &mut || ()).unwrap();
-        let second = scope.spawn(|| Publication::begin(out.path(), "prod", &mut || waited = true).map(drop));
+        let first = begin(out.path(), "dev", &mut || ()).unwrap();
+        let second = scope.spawn(|| begin(out.path(), "prod", &mut || waited = true).map(drop));
         std::thread::sleep(Duration::from_millis(200));
         assert!(!second.is_finished(), "the second builder must wait");
         // Readers do not wait.

@@ -2,6 +2,7 @@
 //! their contents go on the artifact disk. Text in, values out.
 
 use super::{DiskPath, TextError};
+use crate::spec::from_yaml;
 use crate::spec::model::Architecture;
 use crate::tree::{Digest, Mode};
 use serde::de::value::MapAccessDeserializer;
@@ -139,7 +140,7 @@ impl Catalog {
 
     /// Reads a catalog; `file` is only named in errors.
     pub fn parse(file: &str, text: &str) -> Result<Self, CatalogError> {
-        let parsed: CatalogFile = serde_saphyr::from_str(text).map_err(|error| CatalogError::Text {
+        let parsed: CatalogFile = from_yaml(text).map_err(|error| CatalogError::Text {
             file: file.to_owned(),
             problem: TextError::from_yaml(text, &error),
         })?;

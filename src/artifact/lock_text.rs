@@ -2,6 +2,7 @@
 
 use super::lock::{Lock, LockError, LockedArtifact, LockedBase};
 use super::text_error::TextError;
+use crate::spec::from_yaml;
 use crate::spec::model::ApiVersion;
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -48,8 +49,7 @@ impl Lock {
 
     /// Reads a lock in any order and spacing; unknown and duplicate keys are still errors.
     pub fn parse_edited(text: &str) -> Result<Self, LockError> {
-        let parsed: LockFile =
-            serde_saphyr::from_str(text).map_err(|error| LockError::Text(TextError::from_yaml(text, &error)))?;
+        let parsed: LockFile = from_yaml(text).map_err(|error| LockError::Text(TextError::from_yaml(text, &error)))?;
         let mut lock = Lock { base: parsed.base, artifacts: parsed.artifacts };
         lock.artifacts.sort();
         if let Some(pair) = lock.artifacts.windows(2).find(|pair| pair[0].key() == pair[1].key()) {
@@ -157,7 +157,7 @@ mod tests {
         let text = sample().to_text();
         for (from, to, expected) in [
             ("format: qcow2", "format:  qcow2", "line 8, column 1: not as kubi writes it; expected: format: qcow2"),
-            ("\"1.10\"", "1.10", "line 18, column 1: not as kubi writes it"),
+            ("\"1.10\"", "1.10", "line 18, column 14: The string value [1.10] must be quoted"),
             ("format: qcow2", "format: vmdk", "line 8"),
             ("format: qcow2", "colour: red\n  format: qcow2", "colour"),
             ("virtualSize: 4294967296", "virtualSize: 4GiB", "line 10"),

@@ -7,7 +7,7 @@ use crate::edge::cache_write::digest_file;
 use crate::edge::stage::{StageError, stage};
 use crate::image::write_artifact_disk;
 use crate::libvirt::{DiskFormat, ImageFile};
-use crate::plan::NodePlan;
+use crate::plan::Class;
 use crate::tree::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +24,9 @@ impl Disks {
         self.by_set.values().map(|image| (image.file.clone(), image.digest.clone())).collect()
     }
 
-    /// The disk of a node; `None` when it needs none, or none could be written.
-    pub fn of(&self, plan: &NodePlan) -> Option<&ImageFile> {
-        self.by_set.get(&plan.class.artifacts())
+    /// The disk of a class of nodes; `None` when they need none, or none could be written.
+    pub fn of(&self, class: &Class) -> Option<&ImageFile> {
+        self.by_set.get(&class.artifacts())
     }
 }
 
@@ -36,7 +36,7 @@ pub fn write(context: &Context<'_>) -> Result<Disks, BuildError> {
     if !context.images.writes_overlays() {
         return Ok(disks);
     }
-    let sets: BTreeSet<Vec<Needed>> = context.plan.nodes.iter().map(|node| node.class.artifacts()).collect();
+    let sets: BTreeSet<Vec<Needed>> = context.plan.classes().map(Class::artifacts).collect();
     let mut missing: Vec<LockedArtifact> = Vec::new();
     let catalog = context.request.inputs.catalog()?;
     for set in sets.into_iter().filter(|set| !set.is_empty()) {

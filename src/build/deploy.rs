@@ -4,14 +4,17 @@ use super::BuildError;
 use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::libvirt::{
-    BootInput, ClientCertificate, ClusterLink, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, domain_file,
-    domain_path, only_hypervisor, shared_files,
+    BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, ManagementLink, NodeInput,
+    domain_file, domain_path, node_lines, only_hypervisor, shared_files,
 };
-use crate::plan::NodePlan;
+use crate::plan::{Class, NodePlan};
 use crate::render::OperatorFile;
 use crate::spec::addressing::gateway;
 use crate::spec::{Boot, Hypervisor, Node};
 use crate::tree::Digest;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// Writes `deploy/`, when every node has its overlay. Returns the digest of what all domains share: where it and the
 /// node are those of the last build, so is the domain.
@@ -25,15 +28,26 @@ pub fn write(
     let mut input = cluster_input(context, operator);
     let shared = Digest::of(format!("{input:?} {base:?} {:?} {disks:?}", context.images.kernel()).as_bytes());
     let spec = &context.prepared.cluster.spec;
+    let base = Arc::new(base.clone());
+    let mut machines: BTreeMap<*const Class, Machine> = BTreeMap::new();
     for (plan, built) in context.plan.nodes.iter().zip(nodes) {
-        let node = node(context, plan, &spec.nodes[plan.index], built, base, disks, &input.hypervisors)?;
+        let machine = match machines.entry(Arc::as_ptr(&plan.class)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(machine(context, plan, &base, disks)?),
+        };
+        let node = node(plan, &spec.nodes[plan.index], built, machine, &input.hypervisors)?;
         input.nodes.push(node);
     }
     let publication = context.publication;
-    for file in shared_files(&input)? {
+    let same = publication.previous().is_some_and(|previous| previous.deploy.as_ref() == Some(&shared));
+    let before = if same { publication.previous_deploy_file(DEPLOY_JSON) } else { None };
+    let mut kept = node_lines(before.as_deref().unwrap_or_default());
+    for changed in nodes.iter().filter(|node| !node.unchanged) {
+        kept.remove(changed.name.as_str());
+    }
+    for file in shared_files(&input, &kept)? {
         publication.deploy_file(&file.path, &file.contents)?;
     }
-    let same = publication.previous().is_some_and(|previous| previous.deploy.as_ref() == Some(&shared));
     for (node, built) in input.nodes.iter().zip(nodes) {
         if same && built.unchanged && publication.keep_deploy_file(&domain_path(&node.name)) {
             continue;
@@ -94,21 +108,20 @@ fn operator_etcd(operator: &[OperatorFile]) -> Option<ClientCertificate> {
     })
 }
 
-fn node(
+/// What nodes of a class have in common.
+struct Machine {
+    base: Arc<ImageFile>,
+    artifacts: Option<Arc<ImageFile>>,
+    boot: Arc<BootInput>,
+}
+
+fn machine(
     context: &Context<'_>,
     plan: &NodePlan,
-    node: &Node,
-    built: &BuiltNode,
-    base: &ImageFile,
+    base: &Arc<ImageFile>,
     disks: &Disks,
-    hypervisors: &[Hypervisor],
-) -> Result<NodeInput, BuildError> {
-    let size = plan.class.size;
-    let Some(overlay) = &built.record.overlay else {
-        let message = format!("node {} has no overlay, although there is a base image", plan.name);
-        return Err(BuildError::Missing { message, help: "remove the output directory and build again".to_owned() });
-    };
-    let boot = match (size.boot, context.images.kernel()) {
+) -> Result<Machine, BuildError> {
+    let boot = match (plan.class.size.boot, context.images.kernel()) {
         (Boot::Firmware, _) => BootInput::Firmware,
         (Boot::Kernel, Some((kernel, initrd, root))) => BootInput::Kernel {
             kernel: kernel.clone(),
@@ -123,6 +136,22 @@ fn node(
             });
         }
     };
+    let artifacts = disks.of(&plan.class).cloned().map(Arc::new);
+    Ok(Machine { base: Arc::clone(base), artifacts, boot: Arc::new(boot) })
+}
+
+fn node(
+    plan: &NodePlan,
+    node: &Node,
+    built: &BuiltNode,
+    machine: &Machine,
+    hypervisors: &[Hypervisor],
+) -> Result<NodeInput, BuildError> {
+    let size = plan.class.size;
+    let Some(overlay) = &built.record.overlay else {
+        let message = format!("node {} has no overlay, although there is a base image", plan.name);
+        return Err(BuildError::Missing { message, help: "remove the output directory and build again".to_owned() });
+    };
     Ok(NodeInput {
         name: plan.name.clone(),
         roles: plan.roles.clone(),
@@ -133,15 +162,15 @@ fn node(
         addresses: node.addresses.clone(),
         bundle: built.record.bundle.clone(),
         kubelet: plan.class.chosen.contains_key("kubelet"),
-        base: base.clone(),
+        base: Arc::clone(&machine.base),
         overlay: ImageFile {
             file: overlay.file.clone(),
             digest: overlay.digest.clone(),
             size: overlay.size,
             format: DiskFormat::Qcow2,
         },
-        artifacts: disks.of(plan).cloned(),
+        artifacts: machine.artifacts.clone(),
         data_disk: size.data.map(|bytes| bytes.0),
-        boot,
+        boot: Arc::clone(&machine.boot),
     })
 }

@@ -23,8 +23,7 @@ pub struct Sealed {
 pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
     let mut classes: Vec<Arc<Class>> = Vec::new();
     let nodes = plan.nodes.iter().map(|node| node_facts(prepared, node, &mut classes)).collect();
-    let mut spec = prepared.cluster.spec.clone();
-    spec.nodes = Vec::new();
+    let spec = prepared.cluster.spec.without_nodes();
     let recipes: BTreeMap<String, Digest> = classes
         .iter()
         .flat_map(|class| &class.recipes)

@@ -49,14 +49,14 @@ pub fn cluster_name(text: &str) -> Option<&str> {
 #[derive(Debug)]
 pub struct Shared {
     digest: Digest,
-    /// The list of nodes, for recipes that read it.
-    nodes: Digest,
+    /// The list of nodes, where some recipe reads it.
+    nodes: Option<Digest>,
 }
 
 impl Shared {
     pub fn new(prepared: &Prepared, plan: &Plan<'_>, keys: &Keys, writes_overlays: bool) -> Self {
-        let mut spec = prepared.cluster.spec.clone();
-        let nodes = std::mem::take(&mut spec.nodes);
+        let spec = prepared.cluster.spec.without_nodes();
+        let nodes = &prepared.cluster.spec.nodes;
         let peers: Vec<_> = plan
             .nodes
             .iter()
@@ -75,15 +75,16 @@ impl Shared {
             keys.symmetric("fingerprint", 1).commitment,
             keys.imported_digests(),
         ]);
-        let nodes: Vec<_> =
-            nodes.iter().map(|node| (&node.name, &node.roles, &node.addresses, &node.pod_cidr)).collect();
-        Self { digest: Digest::of_json(&shared), nodes: Digest::of_json(&nodes) }
+        let listed = |node: &Node| json!([node.name, node.roles, node.addresses, node.pod_cidr]);
+        let read = plan.nodes.iter().any(|node| node.class.uses_nodes);
+        let nodes = read.then(|| Digest::of_json(&nodes.iter().map(listed).collect::<Vec<_>>()));
+        Self { digest: Digest::of_json(&shared), nodes }
     }
 
-    /// What this node's tree and overlay depend on.
-    pub fn of_node(&self, plan: &NodePlan, node: &Node) -> Digest {
-        let nodes = plan.class.uses_nodes.then_some(&self.nodes);
-        Digest::of_json(&(&self.digest, &plan.digest, node, nodes))
+    /// What this node's tree and overlay depend on; the plan's digest covers what the spec says of the node.
+    pub fn of_node(&self, plan: &NodePlan) -> Digest {
+        let nodes = self.nodes.as_ref().filter(|_| plan.class.uses_nodes);
+        Digest::of_json(&(&self.digest, &plan.digest, nodes))
     }
 }
 

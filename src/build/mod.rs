@@ -24,8 +24,8 @@ use crate::artifact::Lock;
 use crate::edge::cache::Cache;
 use crate::edge::inputs::Inputs;
 use crate::edge::keys::open_keys;
-use crate::edge::output::Output;
-use crate::edge::publish::{Build, Publication};
+use crate::edge::output::{Output, OutputError};
+use crate::edge::publish::{Build, Opened, Publication};
 use crate::pki::Keys;
 use crate::plan::{Pins, Plan, plan};
 use crate::recipe::{Recipes, built_in, load};
@@ -125,12 +125,30 @@ pub fn build(request: &Request<'_>) -> Result<Summary, BuildError> {
     if let Some(summary) = current(request, &inputs)? {
         return Ok(summary);
     }
-    let prepared = Prepared::new(request.inputs)?;
+    let (prepared, opened) = rayon::join(|| Prepared::new(request.inputs), || open_again(request));
+    let prepared = prepared?;
     let plan = prepared.plan(Pins::Required)?;
     request.progress.warnings(&plan.warnings);
     let keys = open_keys(request.inputs, &prepared.cluster)?;
     prepare_keys(request, &plan, &keys);
-    publish(request, &prepared, &plan, &keys, inputs)
+    publish(request, &prepared, &plan, &keys, Start { inputs, opened })
+}
+
+/// What a build starts from besides its request.
+struct Start {
+    inputs: Digest,
+    opened: Option<Result<Opened, OutputError>>,
+}
+
+/// Opens the output of a cluster that was built before, while its spec is still being read.
+fn open_again(request: &Request<'_>) -> Option<Result<Opened, OutputError>> {
+    let cluster = fingerprint::cluster_name(&request.inputs.text)?;
+    let built = request.out.join(cluster).join("build.json").exists();
+    built.then(|| open(request, cluster))
+}
+
+fn open(request: &Request<'_>, cluster: &str) -> Result<Opened, OutputError> {
+    Opened::open(&request.out, cluster, &mut || request.progress.waiting(&request.out))
 }
 
 /// RSA keys take seconds to minutes each: all of them are made first, with progress, and not one by one on the way.
@@ -153,12 +171,18 @@ fn publish(
     prepared: &Prepared,
     plan: &Plan<'_>,
     keys: &Keys,
-    inputs: Digest,
+    start: Start,
 ) -> Result<Summary, BuildError> {
+    let Start { inputs, opened } = start;
     let cluster = &prepared.cluster;
     let name = &cluster.metadata.name;
     let images = images::Source::open(request, prepared)?;
-    let publication = Publication::begin(&request.out, name, &mut || request.progress.waiting(&request.out))?;
+    // The lock is let go before it is taken again.
+    let opened = match opened.filter(|opened| !matches!(opened, Ok(opened) if opened.cluster() != name)) {
+        Some(opened) => opened?,
+        None => open(request, name)?,
+    };
+    let publication = Publication::begin(opened)?;
     let renderer = Renderer::new(plan, keys)?;
     let context = nodes::Context {
         request,
@@ -177,8 +201,9 @@ fn publish(
     for file in &operator {
         publication.operator_file(&file.name, &file.contents.fill(keys)?)?;
     }
-    let deploy = deploy::write(&context, &built, &disks, &operator)?;
-    facts::write(&context)?;
+    let (deploy, facts) = rayon::join(|| deploy::write(&context, &built, &disks, &operator), || facts::write(&context));
+    let deploy = deploy?;
+    facts?;
     let summary = Summary::built(&context, &built, &disks);
     let records = built.into_iter().map(|node| (node.name, node.record)).collect();
     let kubi = env!("CARGO_PKG_VERSION").to_owned();

@@ -41,7 +41,7 @@ pub fn build_all(context: &Context<'_>) -> Result<Vec<BuiltNode>, BuildError> {
 }
 
 fn one(context: &Context<'_>, shared: &Shared, plan: &NodePlan) -> Result<BuiltNode, BuildError> {
-    let fingerprint = shared.of_node(plan, &context.prepared.cluster.spec.nodes[plan.index]);
+    let fingerprint = shared.of_node(plan);
     if let Some(record) = context.publication.unchanged(&plan.name, &fingerprint) {
         return Ok(BuiltNode { name: plan.name.clone(), record: record.clone(), unchanged: true });
     }

@@ -34,10 +34,7 @@ impl<'a> Preview<'a> {
         overlays: bool,
     ) -> Self {
         let shared = Shared::new(prepared, plan, keys, overlays);
-        let key = |node: &NodePlan| {
-            let plan = shared.of_node(node, &prepared.cluster.spec.nodes[node.index]);
-            (node.name.clone(), NodeKey { bundle: None, plan: Some(plan) })
-        };
+        let key = |node: &NodePlan| (node.name.clone(), NodeKey { bundle: None, plan: Some(shared.of_node(node)) });
         Self {
             info,
             facts: facts(prepared, plan, sealed),

@@ -40,10 +40,9 @@ pub fn prove_overlays(request: &Request<'_>, output: &Output, asked: Option<&str
     let plan = prepared.plan(Pins::Required)?;
     let keys = open_keys(request.inputs, &prepared.cluster)?;
     let shared = Shared::new(&prepared, &plan, &keys, images.writes_overlays());
-    let of_node = |node: &NodePlan| shared.of_node(node, &prepared.cluster.spec.nodes[node.index]);
     // Other inputs give other overlays, which proves nothing.
     let same = |node: &&NodePlan| {
-        record.nodes.get(&node.name).is_some_and(|built| built.overlay.is_some() && built.plan == of_node(node))
+        record.nodes.get(&node.name).is_some_and(|built| built.overlay.is_some() && built.plan == shared.of_node(node))
     };
     let nodes: Vec<&NodePlan> = plan.nodes.iter().filter(same).collect();
     request.progress.nodes(nodes.len());

@@ -3,7 +3,7 @@
 
 use crate::spec::units::Bytes;
 use crate::spec::{Architecture, Boot, From, Node, Role, Value};
-use crate::tree::Digest;
+use crate::tree::{Digest, rows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -122,11 +122,10 @@ impl Facts {
 
     /// One line for each node, so that versions of it can be compared.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let nodes = self.nodes.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
-        let without = serde_json::to_string(&self.without_nodes())?;
+        let without = serde_json::to_vec(&self.without_nodes())?;
         // `nodes` is the last field: its empty list ends the text.
-        let head = without.strip_suffix("[]}").unwrap_or(&without);
-        Ok(format!("{head}[\n{}\n]}}\n", nodes.join(",\n")).into_bytes())
+        let head = without.strip_suffix(b"]}").unwrap_or(&without);
+        Ok([head, b"\n", &rows(&self.nodes)?, b"]}\n"].concat())
     }
 
     fn without_nodes(&self) -> Self {

@@ -32,6 +32,17 @@ pub struct Publication {
     _lock: LockFile,
 }
 
+/// An output folder that nobody else writes to, and what is in it for one cluster.
+#[derive(Debug)]
+pub struct Opened {
+    output: Output,
+    cluster: String,
+    previous: Option<BuildRecord>,
+    present: Present,
+    newest: u64,
+    lock: LockFile,
+}
+
 /// What a build was made of, besides the files added to its publication.
 #[derive(Clone, Debug)]
 pub struct Build {
@@ -54,9 +65,9 @@ pub struct StagedImage {
     images: PathBuf,
 }
 
-impl Publication {
-    /// Waits for other builders (calling `waiting` once), finishes or discards what killed ones left, and makes room.
-    pub fn begin(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Self, OutputError> {
+impl Opened {
+    /// Waits for other builders (calling `waiting` once) and finishes or discards what killed ones left.
+    pub fn open(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Self, OutputError> {
         // These names are kubi's own; hidden ones would collide with them.
         if cluster == "store" || cluster.starts_with('.') || cluster.contains('/') || cluster.is_empty() {
             return Err(OutputError::Name(cluster.to_owned()));
@@ -66,19 +77,31 @@ impl Publication {
         commit::recover_locked(root, &lock)?;
         check_folders(root, cluster)?;
         let output = Output::open(root)?;
-        let staging = root.join(STAGING);
-        files::create_directory(&staging, 0o700, 0)?;
-        let prepared = prepare(&staging, cluster);
-        let umask = prepared.inspect_err(|_| drop(files::remove(&staging)))?;
         // A damaged record counts as none: everything is then built again.
         let (previous, present) =
             rayon::join(|| output.record(cluster).unwrap_or_default(), || Present::list(root, cluster));
         let newest = output.builds(cluster)?.last().copied().unwrap_or(0);
+        Ok(Self { cluster: cluster.to_owned(), previous, present: present?, newest, lock, output })
+    }
+
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+}
+
+impl Publication {
+    /// Makes room for a build's files.
+    pub fn begin(opened: Opened) -> Result<Self, OutputError> {
+        let Opened { output, cluster, previous, present, newest, lock } = opened;
+        let staging = output.root().join(STAGING);
+        files::create_directory(&staging, 0o700, 0)?;
+        let prepared = prepare(&staging, &cluster);
+        let umask = prepared.inspect_err(|_| drop(files::remove(&staging)))?;
         Ok(Self {
             number: 1 + previous.as_ref().map_or(newest, |record| record.number.max(newest)),
-            present: present?,
+            present,
             output,
-            cluster: cluster.to_owned(),
+            cluster,
             staging,
             umask,
             previous,
@@ -174,6 +197,14 @@ impl Publication {
         true
     }
 
+    /// The bytes of `deploy/<name>` as the last build wrote them; `None` when they are not there or others.
+    pub fn previous_deploy_file(&self, name: &str) -> Option<Vec<u8>> {
+        let relative = format!("deploy/{name}");
+        let digest = self.previous.as_ref()?.files.get(&relative)?;
+        let bytes = fs::read(self.output.cluster_path(&self.cluster).join(relative)).ok()?;
+        (Digest::of(&bytes) == *digest).then_some(bytes)
+    }
+
     /// Adds `operator/<name>`: a file for people that may hold secrets.
     pub fn operator_file(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
         self.file(format!("operator/{name}"), bytes, 0o600)
@@ -190,17 +221,22 @@ impl Publication {
             record.number = previous.number;
         }
         record.files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
-        let bytes = record.to_bytes().map_err(|source| self.json_error("build.json", source))?;
-        // Two files, not two names of one: damage to one of them is then seen, and can be mended.
-        for name in ["build.json".to_owned(), format!("builds/{}.json", record.number)] {
-            files::create(&self.below(&name)?, &bytes, 0o644, self.umask)?;
-        }
-        self.write_index(&record)?;
+        let (written, indexed) = rayon::join(|| self.write_record(&record), || self.write_index(&record));
+        written.and(indexed)?;
         let remove = self.obsolete(&record);
         // From the rename on, the next command finishes the build; before it, dropping `self` removes all traces.
         let done = commit::commit(self.output.root(), &Journal { cluster: self.cluster.clone(), remove }, self.umask);
         self.committed = matches!(done, Ok(()) | Err(OutputError::Unfinished(_)));
         done.map(|()| record)
+    }
+
+    fn write_record(&self, record: &BuildRecord) -> Result<(), OutputError> {
+        let bytes = record.to_bytes().map_err(|source| self.json_error("build.json", source))?;
+        // Two files, not two names of one: damage to one of them is then seen, and can be mended.
+        for name in ["build.json".to_owned(), format!("builds/{}.json", record.number)] {
+            files::create(&self.below(&name)?, &bytes, 0o644, self.umask)?;
+        }
+        Ok(())
     }
 
     /// Folders of nodes that are no more, and files that the previous build had. Whatever else lies beside kubi's

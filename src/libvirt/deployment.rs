@@ -9,7 +9,7 @@ use super::schema::{
 };
 use super::{domain_path, identity, network_path};
 use crate::spec::model::{ClusterMode, ManagementMode, Role};
-use rayon::prelude::*;
+use crate::tree::{lines, rows};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -19,12 +19,53 @@ const ETCD_PEER_PORT: u16 = 2380;
 /// Longest value of a Kubernetes label.
 const LABEL_MAX: usize = 63;
 
-/// The value that is written as `deploy.json`.
-pub fn deployment(input: &Input) -> Result<Deployment, LibvirtError> {
+/// A node's line of an earlier `deploy.json`, where it would be the same again.
+pub type Kept<'a> = BTreeMap<&'a str, &'a [u8]>;
+
+/// The bytes of `deploy.json`: indented, but for one line an image and a node, so that versions of it can be compared.
+pub fn deploy_json(input: &Input, kept: &Kept<'_>) -> Result<Vec<u8>, LibvirtError> {
     input.check()?;
     let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
     nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank
-    let nodes = nodes.into_par_iter().map(|node| node_entry(input, node)).collect::<Result<_, _>>()?;
+    let head = serde_json::to_vec_pretty(&without_nodes(input)?).map_err(json)?;
+    // The last two fields: their empty lists end the text.
+    let head = head.strip_suffix(b"[],\n  \"nodes\": []\n}").unwrap_or(&head);
+    let (images, nodes) = rayon::join(
+        || rows(&images(input)).map_err(json),
+        || lines(&nodes, |node, out| node_line(input, node, kept, out)),
+    );
+    Ok([head, b"[\n", &images?, NODES, &nodes?, END].concat())
+}
+
+const NODES: &[u8] = b"  ],\n  \"nodes\": [\n";
+const END: &[u8] = b"  ]\n}\n";
+
+/// The lines of all nodes of a `deploy.json` that kubi has written.
+pub fn node_lines(text: &[u8]) -> Kept<'_> {
+    let from = text.windows(NODES.len()).rposition(|part| part == NODES).map_or(text.len(), |at| at + NODES.len());
+    let lines = text[from..].strip_suffix(END).unwrap_or_default().split(|byte| *byte == b'\n');
+    lines.filter_map(named_line).collect()
+}
+
+/// A node's name and line, without the comma that may follow it.
+fn named_line(line: &[u8]) -> Option<(&str, &[u8])> {
+    let name = line.strip_prefix(b"{\"name\":\"")?.split(|byte| *byte == b'"').next()?;
+    Some((std::str::from_utf8(name).ok()?, line.strip_suffix(b",").unwrap_or(line)))
+}
+
+fn node_line(input: &Input, node: &NodeInput, kept: &Kept<'_>, out: &mut Vec<u8>) -> Result<(), LibvirtError> {
+    match kept.get(node.name.as_str()) {
+        Some(line) => out.extend_from_slice(line),
+        None => serde_json::to_writer(out, &node_entry(input, node)?).map_err(json)?,
+    }
+    Ok(())
+}
+
+fn json(error: serde_json::Error) -> LibvirtError {
+    LibvirtError::Json(error.to_string())
+}
+
+fn without_nodes(input: &Input) -> Result<Deployment, LibvirtError> {
     Ok(Deployment {
         api_version: DeploymentVersion::V1Alpha1,
         kind: DeploymentKind::Deployment,
@@ -42,8 +83,8 @@ pub fn deployment(input: &Input) -> Result<Deployment, LibvirtError> {
         image_directory: "../images".to_owned(),
         hypervisors: input.hypervisors.iter().map(hypervisor_entry).collect(),
         networks: networks(input)?,
-        images: images(input),
-        nodes,
+        images: Vec::new(),
+        nodes: Vec::new(),
     })
 }
 
@@ -100,10 +141,10 @@ fn network_mode(input: &Input, kind: NetworkKind) -> NetworkMode {
 }
 
 /// Every image once, bases before overlays.
-fn images(input: &Input) -> Vec<Image> {
-    let mut images: BTreeMap<(u8, String), Image> = BTreeMap::new();
-    let mut add = |node: &NodeInput, order: u8, role: ImageRole, image: &ImageFile, backing: Option<&ImageFile>| {
-        let entry = images.entry((order, image.file.clone())).or_insert_with(|| Image {
+fn images<'a>(input: &'a Input) -> Vec<Image> {
+    let mut images: BTreeMap<(u8, &str), Image> = BTreeMap::new();
+    let mut add = |node: &NodeInput, order: u8, role: ImageRole, image: &'a ImageFile, backing: Option<&ImageFile>| {
+        let entry = images.entry((order, image.file.as_str())).or_insert_with(|| Image {
             file: image.file.clone(),
             role,
             format: image.format,
@@ -117,8 +158,8 @@ fn images(input: &Input) -> Vec<Image> {
         }
     };
     for node in &input.nodes {
-        add(node, 0, ImageRole::Base, &node.base, None);
-        if let BootInput::Kernel { kernel, initrd, .. } = &node.boot {
+        add(node, 0, ImageRole::Base, &*node.base, None);
+        if let BootInput::Kernel { kernel, initrd, .. } = &*node.boot {
             add(node, 1, ImageRole::Kernel, kernel, None);
             add(node, 2, ImageRole::Initrd, initrd, None);
         }
@@ -203,7 +244,7 @@ fn disks(input: &Input, node: &NodeInput) -> Disks {
 }
 
 fn boot(node: &NodeInput) -> Boot {
-    match &node.boot {
+    match &*node.boot {
         BootInput::Firmware => Boot::Firmware,
         BootInput::Kernel { kernel, initrd, command_line } => Boot::Kernel {
             kernel: kernel.file.clone(),

@@ -86,7 +86,7 @@ fn operating_system(node: &NodeInput) -> Element {
         os = os.with("firmware", "efi");
     }
     os = os.child(element("type").with("arch", arch).with("machine", machine).text("hvm"));
-    os = match &node.boot {
+    os = match &*node.boot {
         BootInput::Firmware => os.child(element("boot").with("dev", "hd")),
         BootInput::Kernel { kernel, initrd, command_line } => {
             let path = |file: &str| format!("{DEFAULT_POOL_DIRECTORY}/{file}");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// A whole cluster, after planning and after the images were written.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,12 +81,12 @@ pub struct NodeInput {
     pub bundle: Digest,
     /// Whether a kubelet registers a Node object for it.
     pub kubelet: bool,
-    pub base: ImageFile,
+    pub base: Arc<ImageFile>,
     pub overlay: ImageFile,
-    pub artifacts: Option<ImageFile>,
+    pub artifacts: Option<Arc<ImageFile>>,
     /// Size of the data disk in bytes; `None` for a node without one.
     pub data_disk: Option<u64>,
-    pub boot: BootInput,
+    pub boot: Arc<BootInput>,
 }
 
 /// An image file in `images/`.
@@ -172,19 +173,15 @@ impl Input {
     pub(super) fn check(&self) -> Result<(), LibvirtError> {
         let hypervisors: BTreeSet<_> = self.hypervisors.iter().map(|h| h.name.as_str()).collect();
         let mut macs: BTreeMap<String, &str> = BTreeMap::new();
-        let images = |n: &NodeInput| -> Vec<String> {
-            let boot = match &n.boot {
-                BootInput::Firmware => vec![],
-                BootInput::Kernel { kernel, initrd, .. } => vec![kernel.file.clone(), initrd.file.clone()],
-            };
-            let disks = [Some(&n.base), Some(&n.overlay), n.artifacts.as_ref()];
-            disks.into_iter().flatten().map(|image| image.file.clone()).chain(boot).collect()
-        };
-        for name in self.hypervisors.iter().map(|h| h.name.clone()).chain(self.nodes.iter().map(|n| n.name.clone())) {
-            check_file_name(name)?;
-        }
+        let names = self.hypervisors.iter().map(|h| &h.name).chain(self.nodes.iter().map(|n| &n.name));
+        names.into_iter().try_for_each(|name| check_file_name(name))?;
         for node in &self.nodes {
-            images(node).into_iter().try_for_each(check_file_name)?;
+            let (kernel, initrd) = match &*node.boot {
+                BootInput::Firmware => (None, None),
+                BootInput::Kernel { kernel, initrd, .. } => (Some(kernel), Some(initrd)),
+            };
+            let images = [Some(&*node.base), Some(&node.overlay), node.artifacts.as_deref(), kernel, initrd];
+            images.into_iter().flatten().try_for_each(|image| check_file_name(&image.file))?;
             if !hypervisors.contains(node.hypervisor.as_str()) {
                 let (node, hypervisor) = (node.name.clone(), node.hypervisor.clone());
                 return Err(LibvirtError::UnknownHypervisor { node, hypervisor });
@@ -237,7 +234,7 @@ impl Input {
     }
 }
 
-fn check_file_name(name: String) -> Result<(), LibvirtError> {
-    let bad = matches!(name.as_str(), "" | "." | "..") || name.contains(['/', '\0']) || name.len() > 200;
-    if bad { Err(LibvirtError::FileName { name }) } else { Ok(()) }
+fn check_file_name(name: &str) -> Result<(), LibvirtError> {
+    let bad = matches!(name, "" | "." | "..") || name.contains(['/', '\0']) || name.len() > 200;
+    if bad { Err(LibvirtError::FileName { name: name.to_owned() }) } else { Ok(()) }
 }

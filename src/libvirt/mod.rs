@@ -13,7 +13,7 @@ mod schema;
 mod tests;
 mod xml;
 
-pub use deployment::deployment;
+pub use deployment::{Kept, deploy_json, node_lines};
 pub use domain::domain_xml;
 pub use input::{
     BootInput, ClusterLink, DiskFormat, ImageFile, Input, LibvirtError, ManagementLink, NetworkKind, NodeInput,
@@ -39,7 +39,7 @@ pub struct DeployFile {
 
 /// All files of `deploy/`, sorted by path.
 pub fn deploy_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
-    let mut files = shared_files(input)?;
+    let mut files = shared_files(input, &Kept::new())?;
     for node in &input.nodes {
         files.push(domain_file(input, node)?);
     }
@@ -48,10 +48,8 @@ pub fn deploy_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
 }
 
 /// `deploy.json` and the networks: what is not one node's alone.
-pub fn shared_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
-    let deployment = deployment(input)?;
-    let mut json = serde_json::to_vec_pretty(&deployment).map_err(|e| LibvirtError::Json(e.to_string()))?;
-    json.push(b'\n');
+pub fn shared_files(input: &Input, kept: &Kept<'_>) -> Result<Vec<DeployFile>, LibvirtError> {
+    let json = deploy_json(input, kept)?;
     let mut files = vec![DeployFile { path: DEPLOY_JSON.to_owned(), contents: json }];
     for hypervisor in &input.hypervisors {
         for kind in NetworkKind::ALL {

@@ -19,11 +19,11 @@ fn node(name: &str, number: u8, roles: &[Role]) -> NodeInput {
         addresses: Addresses { cluster: [192, 168, 24, number].into(), management: [192, 168, 122, number].into() },
         bundle: Digest::of(name.as_bytes()),
         kubelet: true,
-        base: image("base.qcow2", DiskFormat::Qcow2),
+        base: image("base.qcow2", DiskFormat::Qcow2).into(),
         overlay: image(&format!("{name}.qcow2"), DiskFormat::Qcow2),
-        artifacts: Some(image("artifacts.squashfs", DiskFormat::Raw)),
+        artifacts: Some(image("artifacts.squashfs", DiskFormat::Raw).into()),
         data_disk: Some(20 << 30),
-        boot: BootInput::Firmware,
+        boot: BootInput::Firmware.into(),
     }
 }
 
@@ -67,6 +67,10 @@ fn input() -> Input {
     }
 }
 
+fn deployment(input: &Input) -> Deployment {
+    serde_json::from_slice(&deploy_json(input, &Kept::new()).unwrap()).unwrap()
+}
+
 fn text(file: &DeployFile) -> String {
     String::from_utf8(file.contents.clone()).unwrap()
 }
@@ -86,13 +90,33 @@ fn every_node_and_network_has_a_file_and_deploy_json_names_it() {
     assert_eq!(paths, expected);
     let json = text(&files[0]);
     for path in &expected[1..] {
-        assert!(json.contains(&format!("\"xml\": \"{path}\"")), "{path} is not in deploy.json");
+        assert!(json.contains(*path), "{path} is not in deploy.json");
+    }
+}
+
+#[test]
+fn lines_of_unchanged_nodes_are_taken_over() {
+    let first = deploy_json(&input(), &Kept::new()).unwrap();
+    let all = node_lines(&first);
+    assert_eq!(all.keys().copied().collect::<Vec<_>>(), ["controller-1", "etcd-1", "worker-1"]);
+    assert_eq!(deploy_json(&input(), &all).unwrap(), first);
+    let mut changed = input();
+    changed.nodes[0].bundle = Digest::of(b"other");
+    changed.nodes.push(node("worker-2", 22, &[Role::Worker]));
+    let mut kept = all.clone();
+    kept.remove("worker-1");
+    assert_eq!(deploy_json(&changed, &kept).unwrap(), deploy_json(&changed, &Kept::new()).unwrap());
+    let line = Kept::from([("worker-1", &b"{\"taken\":1}"[..])]);
+    let text = String::from_utf8(deploy_json(&input(), &line).unwrap()).unwrap();
+    assert!(text.contains("\n{\"taken\":1}\n"), "the line is used as it is: {text}");
+    for text in [&b""[..], b"{}", &first[..first.len() - 1]] {
+        assert!(node_lines(text).is_empty());
     }
 }
 
 #[test]
 fn etcd_starts_before_controllers_and_they_before_workers() {
-    let deployment = deployment(&input()).unwrap();
+    let deployment = deployment(&input());
     let order: Vec<_> = deployment.nodes.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(order, ["etcd-1", "controller-1", "worker-1"]);
     assert_eq!(deployment.nodes[0].etcd.as_ref().unwrap().peer_url, "https://192.168.24.31:2380");
@@ -108,7 +132,7 @@ fn shared_images_are_listed_once_and_before_what_is_based_on_them() {
     other.name = "hv0".into();
     input.hypervisors.push(other);
     input.nodes[0].hypervisor = "hv0".into();
-    let images = deployment(&input).unwrap().images;
+    let images = deployment(&input).images;
     let files: Vec<_> = images.iter().map(|i| i.file.as_str()).collect();
     let expected = ["base.qcow2", "artifacts.squashfs", "controller-1.qcow2", "etcd-1.qcow2", "worker-1.qcow2"];
     assert_eq!(files, expected);
@@ -121,12 +145,13 @@ fn shared_images_are_listed_once_and_before_what_is_based_on_them() {
 fn deploy_json_is_what_its_schema_says_and_reads_back() {
     let mut input = input();
     let (kernel, initrd) = (image("vmlinuz", DiskFormat::Raw), image("initrd", DiskFormat::Raw));
-    input.nodes[0].boot = BootInput::Kernel { kernel, initrd, command_line: "root=LABEL=root".into() };
+    input.nodes[0].boot = BootInput::Kernel { kernel, initrd, command_line: "root=LABEL=root".into() }.into();
     let files = deploy_files(&input).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&files[0].contents).unwrap();
     let schema = deployment_schema().to_value();
     jsonschema::validate(&schema, &value).unwrap();
-    assert_eq!(serde_json::from_value::<Deployment>(value.clone()).unwrap(), deployment(&input).unwrap());
+    let read: Deployment = serde_json::from_slice(&files[0].contents).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), value);
     let mut wrong = value;
     wrong["nodes"][0]["bundle"] = "sha256:XYZ".into();
     assert!(jsonschema::validate(&schema, &wrong).is_err());

@@ -4,8 +4,9 @@ use super::class::Class;
 use super::node::NodePlan;
 use crate::pki::unknown_generations;
 use crate::recipe::{Recipe, Recipes, version_numbers};
-use crate::spec::{Cluster, Params, Problem, SpecPath, Value, nearest};
+use crate::spec::{Cluster, Node, Params, Problem, SpecPath, Value, nearest};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One given parameter against its declaration.
 pub fn param(recipe: &Recipe, name: &str, given: &Value, path: SpecPath) -> Option<Problem> {
@@ -67,7 +68,9 @@ pub fn skew(cluster: &Cluster, class: &Class, problems: &mut Vec<Problem>) {
 /// Parameters and components that name nothing which any node has.
 pub fn unused(cluster: &Cluster, recipes: &Recipes, nodes: &[NodePlan], problems: &mut Vec<Problem>) {
     let spec = &cluster.spec;
-    let used: BTreeSet<&str> = nodes.iter().flat_map(|n| n.class.recipes.iter().map(|r| r.id.as_str())).collect();
+    let mut classes: Vec<&Arc<Class>> = nodes.iter().map(|node| &node.class).collect();
+    classes.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    let used: BTreeSet<&str> = classes.iter().flat_map(|class| class.recipes.iter().map(|r| r.id.as_str())).collect();
     let components: BTreeSet<&str> =
         recipes.by_id.values().flat_map(|r| r.manifest.components.keys()).map(String::as_str).collect();
     let mut look = |path: SpecPath, params: &Params, named: &mut dyn Iterator<Item = &String>| {
@@ -101,7 +104,8 @@ pub fn unused(cluster: &Cluster, recipes: &Recipes, nodes: &[NodePlan], problems
     for (role, layer) in &spec.roles {
         look(SpecPath::of("spec.roles").key(role.name()), &layer.params, &mut layer.components.keys());
     }
-    for (index, node) in spec.nodes.iter().enumerate() {
+    let own = |node: &Node| !node.params.is_empty() || !node.components.is_empty();
+    for (index, node) in spec.nodes.iter().enumerate().filter(|(_, node)| own(node)) {
         look(SpecPath::node(index), &node.params, &mut node.components.keys());
     }
 }

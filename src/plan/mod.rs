@@ -18,6 +18,7 @@ use crate::artifact::{Lock, Needed};
 use crate::recipe::Recipes;
 use crate::spec::{Cluster, Problem};
 use crate::template::Templates;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ pub fn plan<'a>(
     let mut problems = Vec::new();
     let shared = context::Shared::new(cluster, recipes);
     let mut classes: BTreeMap<class::Key, Option<Arc<Class>>> = BTreeMap::new();
-    let mut nodes = Vec::with_capacity(cluster.spec.nodes.len());
+    let mut classed = Vec::with_capacity(cluster.spec.nodes.len());
     for (index, node) in cluster.spec.nodes.iter().enumerate() {
         let roles = node::effective_roles(cluster, node);
         let key = class::Key::new(node, &roles);
@@ -67,8 +68,17 @@ pub fn plan<'a>(
             };
             resolver.resolve(index, node, &roles, &mut problems).map(Arc::new)
         });
-        if let Some(class) = class {
-            nodes.extend(node::plan(cluster, &shared, index, node, roles, class, &mut problems));
+        classed.extend(class.as_ref().map(|class| (index, roles, Arc::clone(class))));
+    }
+    let planned: Vec<Result<NodePlan, Problem>> = classed
+        .into_par_iter()
+        .map(|(index, roles, class)| node::plan(cluster, &shared, index, roles, class))
+        .collect();
+    let mut nodes = Vec::with_capacity(planned.len());
+    for node in planned {
+        match node {
+            Ok(node) => nodes.push(node),
+            Err(problem) => problems.push(problem),
         }
     }
     if !problems.iter().any(Problem::is_error) {
@@ -83,9 +93,15 @@ pub fn plan<'a>(
 }
 
 impl Plan<'_> {
+    /// Every class that some node has, each once, in the order of the nodes.
+    pub fn classes(&self) -> impl Iterator<Item = &Class> {
+        let mut seen = BTreeSet::new();
+        self.nodes.iter().map(|node| &node.class).filter(move |class| seen.insert(Arc::as_ptr(class))).map(Arc::as_ref)
+    }
+
     /// Every artifact that some node needs, sorted.
     pub fn artifacts(&self) -> Vec<Needed> {
-        let mut needed: Vec<Needed> = self.nodes.iter().flat_map(|node| node.class.artifacts()).collect();
+        let mut needed: Vec<Needed> = self.classes().flat_map(Class::artifacts).collect();
         needed.sort();
         needed.dedup();
         needed
@@ -93,7 +109,7 @@ impl Plan<'_> {
 
     /// Every Debian package that the base image must have, sorted.
     pub fn packages(&self) -> BTreeSet<String> {
-        self.nodes.iter().flat_map(|node| node.class.packages.iter().cloned()).collect()
+        self.classes().flat_map(|class| class.packages.iter().cloned()).collect()
     }
 
     /// Names of all key pairs that rendering may ask for, without their `key/`; conditions are not looked at.

@@ -38,25 +38,19 @@ pub fn effective_roles(cluster: &Cluster, node: &Node) -> Vec<Role> {
     roles
 }
 
-/// Plans a node; `None` when its share of the pod network is wrong, which is reported.
+/// Plans a node, unless its share of the pod network is wrong.
 pub(super) fn plan(
     cluster: &Cluster,
     shared: &Shared,
     index: usize,
-    node: &Node,
     roles: Vec<Role>,
-    class: &Arc<Class>,
-    problems: &mut Vec<Problem>,
-) -> Option<NodePlan> {
-    let pod_cidr = match pod_cidr(cluster, node) {
-        Ok(pod_cidr) => pod_cidr,
-        Err(error) => {
-            problems.push(Problem::error("pod-cidr", SpecPath::node(index), error.to_string()));
-            return None;
-        }
-    };
-    let digest = digest(&cluster.metadata.name, shared, node, &roles, class);
-    Some(NodePlan { index, name: node.name.clone(), roles, class: Arc::clone(class), pod_cidr, digest })
+    class: Arc<Class>,
+) -> Result<NodePlan, Problem> {
+    let node = &cluster.spec.nodes[index];
+    let wrong = |error: String| Problem::error("pod-cidr", SpecPath::node(index), error);
+    let pod_cidr = pod_cidr(cluster, node).map_err(|error| wrong(error.to_string()))?;
+    let digest = digest(&cluster.metadata.name, shared, node, &roles, &class);
+    Ok(NodePlan { index, name: node.name.clone(), roles, class, pod_cidr, digest })
 }
 
 fn digest(cluster: &str, shared: &Shared, node: &Node, roles: &[Role], class: &Class) -> Digest {

@@ -1,9 +1,10 @@
 //! `load(built-in files, own files) -> Recipes`: folders of bytes become typed recipes.
 
 use super::{Manifest, Recipe, RecipeSource, Recipes};
-use crate::spec::Role;
+use crate::spec::{Role, from_yaml};
 use crate::tree::{Digest, NodePath};
 use include_dir::{Dir, include_dir};
+use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,10 +53,10 @@ pub fn load(built_in: Files, own: Files) -> Result<Recipes, RecipeError> {
     let mut all: BTreeMap<String, (bool, Files)> =
         folders(built_in)?.into_iter().map(|(id, files)| (id, (false, files))).collect();
     all.extend(own_folders.into_iter().map(|(id, files)| (id, (true, files))));
-    let mut by_id = BTreeMap::new();
-    for (id, (own, files)) in all {
-        by_id.insert(id.clone(), Arc::new(recipe(id, own, files)?));
-    }
+    let all: Vec<_> = all.into_iter().collect();
+    let typed: Vec<Result<_, RecipeError>> =
+        all.into_par_iter().map(|(id, (own, files))| Ok((id.clone(), Arc::new(recipe(id, own, files)?)))).collect();
+    let by_id = typed.into_iter().collect::<Result<_, _>>()?;
     Ok(Recipes { by_id, versions, defaults, digest })
 }
 
@@ -76,7 +77,7 @@ fn digest(built_in: &Files, own: &Files) -> Digest {
 
 fn yaml<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, RecipeError> {
     let text = std::str::from_utf8(bytes).map_err(|_| error(file, "is not UTF-8 text"))?;
-    serde_saphyr::from_str(text).map_err(|e| error(file, e.to_string()))
+    from_yaml(text).map_err(|e| error(file, e.to_string()))
 }
 
 fn table<T: DeserializeOwned + Default>(own: &Files, built_in: &Files, name: &str) -> Result<T, RecipeError> {

@@ -73,15 +73,8 @@ impl<'a> Renderer<'a> {
 fn authorities(plan: &Plan<'_>, templates: &Templates) -> Result<Vec<Authority>, RenderError> {
     let context = plan.shared.cluster_context();
     let mut found: BTreeMap<&str, (&str, Authority)> = BTreeMap::new();
-    let mut seen: Vec<*const crate::plan::Class> = Vec::new();
-    for node in &plan.nodes {
-        // Nodes of one class share their recipes; a thousand workers are looked at once.
-        let class = std::sync::Arc::as_ptr(&node.class);
-        if seen.contains(&class) {
-            continue;
-        }
-        seen.push(class);
-        for recipe in &node.class.recipes {
+    for class in plan.classes() {
+        for recipe in &class.recipes {
             for (name, declared) in &recipe.manifest.authorities {
                 if !templates.holds(&recipe.id, declared.when.as_deref(), &context)? {
                     continue;

@@ -2,7 +2,7 @@
 
 use super::path::{SpecPath, Step};
 use super::problem::{Place, Problem};
-use super::yaml::{Kind, NodeId, Tree};
+use super::yaml::{Kind, NodeId, Reader};
 use std::ops::Range;
 
 /// The bytes that `path` leads to, or those of the nearest place above it that the text has.
@@ -10,61 +10,85 @@ pub fn locate(text: &str, path: &SpecPath) -> Range<usize> {
     Locator::new(text).span(path, &Place::Value)
 }
 
-/// Finds many places in one text.
-#[derive(Debug)]
+/// Finds many places in one text, which is read no further than they need.
 pub struct Locator<'t> {
     text: &'t str,
-    tree: Tree,
+    reader: Reader<'t>,
+}
+
+/// How far a path leads in what has been read.
+struct Found {
+    /// The key of the last step, where that was one of a mapping.
+    key: Option<NodeId>,
+    id: NodeId,
+    complete: bool,
 }
 
 impl<'t> Locator<'t> {
     pub fn new(text: &'t str) -> Self {
-        Self { text, tree: Tree::parse(text).0 }
+        Self { text, reader: Reader::new(text) }
     }
 
     /// Where a problem is shown: one line of the text at most.
-    pub fn problem(&self, problem: &Problem) -> Range<usize> {
+    pub fn problem(&mut self, problem: &Problem) -> Range<usize> {
         self.span(&problem.path, &problem.place)
     }
 
-    fn span(&self, path: &SpecPath, place: &Place) -> Range<usize> {
-        match place {
-            Place::Bytes(bytes) => return self.first_line(bytes.clone()),
-            Place::ValueOr(other) if !self.has(path) => return self.span(other, &Place::Value),
-            _ => {}
+    fn span(&mut self, path: &SpecPath, place: &Place) -> Range<usize> {
+        if let Place::Bytes(bytes) = place {
+            return self.first_line(bytes.clone());
         }
-        let Some(mut id) = self.tree.root() else { return 0..0 };
-        let (mut key, mut complete) = (None, true);
-        for step in path.steps() {
-            match self.step(id, step) {
-                Some((step_key, child)) => (key, id) = (step_key, child),
-                None => {
-                    complete = false;
-                    break;
-                }
-            }
+        let Some(found) = self.find(path) else { return 0..0 };
+        if let (Place::ValueOr(other), false) = (place, found.complete) {
+            return self.span(other, &Place::Value);
         }
-        let node = self.tree.node(id);
+        let Found { key, id, complete } = found;
+        let node = self.reader.tree().node(id);
         let scalar = matches!(node.kind, Kind::Scalar { .. }) && !node.span.is_empty();
         match key {
             Some(key) if !scalar || !complete || *place == Place::Key => {
-                self.first_line(self.tree.node(key).span.clone())
+                self.first_line(self.reader.tree().node(key).span.clone())
             }
             _ if scalar => self.first_line(node.span.clone()),
             _ => self.head(id),
         }
     }
 
-    fn has(&self, path: &SpecPath) -> bool {
-        let Some(root) = self.tree.root() else { return false };
-        path.steps().iter().try_fold(root, |id, step| self.step(id, step).map(|(_, child)| child)).is_some()
+    /// Follows a path as far as the text has it, reading on until nothing that comes could change the answer.
+    fn find(&mut self, path: &SpecPath) -> Option<Found> {
+        const EVENTS: usize = 512;
+        loop {
+            let found = self.follow(path);
+            let settled = found
+                .as_ref()
+                .is_some_and(|found| (found.complete && found.key.is_some()) || !self.reader.is_open(found.id));
+            if settled || self.reader.ended() {
+                return found;
+            }
+            self.reader.read(EVENTS);
+        }
+    }
+
+    fn follow(&self, path: &SpecPath) -> Option<Found> {
+        let mut found = Found { key: None, id: self.reader.tree().root()?, complete: true };
+        for step in path.steps() {
+            match self.step(found.id, step) {
+                Some((key, id)) => (found.key, found.id) = (key, id),
+                None => {
+                    found.complete = false;
+                    break;
+                }
+            }
+        }
+        Some(found)
     }
 
     fn step(&self, id: NodeId, step: &Step) -> Option<(Option<NodeId>, NodeId)> {
-        match (&self.tree.node(id).kind, step) {
-            (Kind::Mapping(entries), Step::Key(key)) => {
-                entries.iter().find(|(id, _)| self.tree.text(*id) == Some(key)).map(|(key, value)| (Some(*key), *value))
-            }
+        match (&self.reader.tree().node(id).kind, step) {
+            (Kind::Mapping(entries), Step::Key(key)) => entries
+                .iter()
+                .find(|(id, _)| self.reader.tree().text(*id) == Some(key))
+                .map(|(key, value)| (Some(*key), *value)),
             (Kind::Sequence(items), Step::Index(index)) => items.get(*index).map(|item| (None, *item)),
             _ => None,
         }
@@ -72,15 +96,15 @@ impl<'t> Locator<'t> {
 
     /// What stands for a whole list item or document: its name if it has one, else its first key or word.
     fn head(&self, id: NodeId) -> Range<usize> {
-        let node = self.tree.node(id);
+        let node = self.reader.tree().node(id);
         let inner = match &node.kind {
             Kind::Mapping(entries) => {
-                let named = entries.iter().find(|(key, _)| self.tree.text(*key) == Some("name"));
+                let named = entries.iter().find(|(key, _)| self.reader.tree().text(*key) == Some("name"));
                 named.map(|(_, value)| *value).or(entries.first().map(|(key, _)| *key))
             }
             _ => None,
         };
-        let span = inner.map_or(&node.span, |inner| &self.tree.node(inner).span);
+        let span = inner.map_or(&node.span, |inner| &self.reader.tree().node(inner).span);
         self.first_line(span.clone())
     }
 
@@ -99,6 +123,24 @@ mod tests {
 
     const TEXT: &str =
         "spec:\n  base: debian-13\n  nodes:\n    - name: a\n      roles: [worker]\n    - {name: b, labels:}\n";
+
+    /// However much of a text is read, the place is the one that the whole text gives.
+    #[test]
+    fn long_texts_are_read_as_far_as_needed() {
+        let node = |i: usize| format!("    - {{name: node-{i}, roles: [worker], labels: {{a: b}}}}\n");
+        let text = TEXT.to_owned() + &(2..2000).map(node).collect::<String>() + "  last: x\n";
+        let read = |path: &SpecPath| {
+            let mut locator = Locator::new(&text);
+            let span = locator.span(path, &Place::Value);
+            (text[span].to_owned(), locator.reader.ended())
+        };
+        assert_eq!(read(&SpecPath::of("spec.base")), ("debian-13".to_owned(), false));
+        assert_eq!(read(&SpecPath::of("spec.nodes")), ("nodes".to_owned(), false));
+        assert_eq!(read(&SpecPath::node(9)), ("node-9".to_owned(), false));
+        assert_eq!(read(&SpecPath::node(9).key("machine")), ("node-9".to_owned(), false));
+        assert_eq!(read(&SpecPath::of("spec.last")), ("x".to_owned(), true));
+        assert_eq!(read(&SpecPath::of("spec.networks.api")), ("spec".to_owned(), true));
+    }
 
     #[test]
     fn paths_lead_to_the_nearest_text() {

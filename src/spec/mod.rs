@@ -30,7 +30,7 @@ pub use facts::Facts;
 pub use locate::{Locator, locate};
 pub use model::*;
 pub use nearest::nearest;
-pub use parse::parse;
+pub use parse::{from_yaml, parse};
 pub use path::{SpecPath, Step};
 pub use problem::{Place, Problem, Severity};
 pub use report::Report;

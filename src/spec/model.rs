@@ -85,6 +85,26 @@ pub struct ClusterSpec {
     pub nodes: Vec<Node>,
 }
 
+impl ClusterSpec {
+    /// What all nodes share; their list, which may be long, is not copied.
+    pub fn without_nodes(&self) -> Self {
+        Self {
+            kubernetes: self.kubernetes.clone(),
+            base: self.base.clone(),
+            networks: self.networks.clone(),
+            pki: self.pki.clone(),
+            encryption: self.encryption.clone(),
+            recipes: self.recipes.clone(),
+            params: self.params.clone(),
+            components: self.components.clone(),
+            machine: self.machine.clone(),
+            roles: self.roles.clone(),
+            hypervisors: self.hypervisors.clone(),
+            nodes: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Kubernetes {

@@ -1,8 +1,8 @@
 //! `parse(text) -> Cluster`, or everything that is wrong with the text. Pure; knows YAML and the types, not what the values
 //! mean to each other (`check`).
 //!
-//! A correct text is deserialised in one pass, the usual kind of YAML by a parser made for it. Only when that fails is it read again into a tree with spans and walked
-//! along the schema, because the deserialiser stops at the first error.
+//! A correct text is deserialised in one pass, the usual kind of YAML by a parser made for it. Only when that fails is it
+//! read again into a tree with spans and walked along the schema, because the deserialiser stops at the first error.
 
 use super::limits;
 use super::model::Cluster;
@@ -12,6 +12,7 @@ use super::recover::Recovered;
 use super::shape::walk;
 use super::simple;
 use super::yaml::Tree;
+use serde::de::DeserializeOwned;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::granit_parser::{ErrorKind, ScanError};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MergeKeyPolicy};
@@ -39,14 +40,17 @@ pub(super) fn diagnose(text: &str) -> Result<Cluster, Failure> {
         let message = format!("this file has {} MiB; a spec has at most {} MiB", text.len() >> 20, limits::TEXT >> 20);
         return Err(Problem::error("too-large", SpecPath::root(), message).into());
     }
-    match simple::parse(text) {
-        Some(cluster) => Ok(cluster),
-        None => parse_fully(text).map_err(|error| explain(text, &error)),
-    }
+    from_yaml(text).map_err(|error| explain(text, &error))
+}
+
+/// Reads YAML as kubi wants it everywhere: no duplicate key, no merge key, no tag, `true` and `false` alone are booleans,
+/// and nothing grows without bound.
+pub fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    simple::parse(text).map_or_else(|| parse_fully(text), Ok)
 }
 
 /// Reads all of YAML.
-pub(super) fn parse_fully(text: &str) -> Result<Cluster, Error> {
+pub(super) fn parse_fully<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_saphyr::from_str_with_options(text, options())
 }
 

@@ -45,7 +45,7 @@ impl<'a> Report<'a> {
     pub fn new(file: &'a str, text: &'a str, problems: Vec<Problem>) -> Self {
         let mut located: Vec<(Range<usize>, Problem)> = vec![];
         if !problems.is_empty() {
-            let locator = Locator::new(text);
+            let mut locator = Locator::new(text);
             located = problems.into_iter().map(|problem| (locator.problem(&problem), problem)).collect();
             located.sort_by(|(left_span, left), (right_span, right)| {
                 let key = |span: &Range<usize>| (span.start, span.end);

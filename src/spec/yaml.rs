@@ -4,7 +4,7 @@
 //! Aliases share the node they name, so a tree is never larger than its text; who walks one must bound its own steps.
 
 use super::limits;
-use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, ScanError};
+use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, ScanError, Span};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -43,23 +43,62 @@ struct Open {
     key: Option<NodeId>,
 }
 
-impl Tree {
-    /// Reads the first document. On a syntax error: what was read up to there, and the error.
-    pub fn parse(text: &str) -> (Self, Option<ScanError>) {
+/// Reads the first document piece by piece: who looks for a place near the beginning of a long text need not read it all.
+pub struct Reader<'t> {
+    events: Box<dyn Iterator<Item = Result<(Event<'t>, Span), ScanError>> + 't>,
+    builder: Builder,
+    ended: bool,
+    error: Option<ScanError>,
+}
+
+impl<'t> Reader<'t> {
+    pub fn new(text: &'t str) -> Self {
         let options = granit_parser::options! {
             emit_comments: false,
             flow_nesting_limit: limits::DEPTH,
             block_nesting_limit: limits::DEPTH,
         };
-        let mut builder = Builder::default();
-        for next in Parser::new_from_str_with_options(text, options) {
-            match next {
-                Err(error) => return (builder.tree, Some(error)),
-                Ok((Event::DocumentEnd, _)) => break,
-                Ok((event, span)) => builder.event(event, span.byte_range().unwrap_or(0..0)),
+        let events = Box::new(Parser::new_from_str_with_options(text, options));
+        Self { events, builder: Builder::default(), ended: false, error: None }
+    }
+
+    /// Reads on, up to so many events.
+    pub fn read(&mut self, events: usize) {
+        for _ in 0..events {
+            match self.events.next().filter(|_| !self.ended) {
+                None | Some(Ok((Event::DocumentEnd, _))) => self.ended = true,
+                Some(Err(error)) => (self.ended, self.error) = (true, Some(error)),
+                Some(Ok((event, span))) => self.builder.event(event, span.byte_range().unwrap_or(0..0)),
+            }
+            if self.ended {
+                return;
             }
         }
-        (builder.tree, None)
+    }
+
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What has been read so far.
+    pub fn tree(&self) -> &Tree {
+        &self.builder.tree
+    }
+
+    /// Whether more of a node may come.
+    pub fn is_open(&self, id: NodeId) -> bool {
+        !self.ended && self.builder.open.iter().any(|open| open.id == id)
+    }
+}
+
+impl Tree {
+    /// Reads the first document. On a syntax error: what was read up to there, and the error.
+    pub fn parse(text: &str) -> (Self, Option<ScanError>) {
+        let mut reader = Reader::new(text);
+        while !reader.ended {
+            reader.read(usize::MAX);
+        }
+        (reader.builder.tree, reader.error)
     }
 
     /// How many nodes there are.

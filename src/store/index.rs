@@ -1,7 +1,7 @@
 //! `index.json` of the store: the bundle of every node of every cluster.
 
 use crate::bundle::{ARTIFACT_TYPE, MANIFEST_MEDIA_TYPE};
-use crate::tree::Digest;
+use crate::tree::{Digest, rows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -83,11 +83,9 @@ impl Index {
     /// One line for each manifest, so that versions of it can be compared.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut out = format!("{{\"schemaVersion\":2,\"mediaType\":\"{MEDIA_TYPE}\",\"manifests\":[").into_bytes();
-        for (number, entry) in self.manifests.iter().enumerate() {
-            out.extend_from_slice(if number == 0 { b"\n" } else { b",\n" });
-            serde_json::to_writer(&mut out, entry)?;
-        }
-        out.extend_from_slice(b"\n]}\n");
+        out.push(b'\n');
+        out.extend(rows(&self.manifests)?);
+        out.extend_from_slice(b"]}\n");
         Ok(out)
     }
 }

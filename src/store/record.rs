@@ -1,6 +1,6 @@
 //! A build's record: what it was made from, and the name of everything it made.
 
-use crate::tree::Digest;
+use crate::tree::{Digest, entry_rows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub const FACTS: &str = "deploy/facts.json";
 const FORMAT: u32 = 2;
 
 /// `out/<cluster>/build.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BuildRecord {
     format: u32,
@@ -28,8 +28,21 @@ pub struct BuildRecord {
     #[serde(default)]
     pub files: BTreeMap<String, Digest>,
     /// The digest of what the libvirt files of all nodes share. Equal, and an equal node: an equal domain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub deploy: Option<Digest>,
+}
+
+/// What stands on a record's first line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    format: &'a u32,
+    kubi: &'a str,
+    number: &'a u64,
+    inputs: &'a Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deploy: &'a Option<Digest>,
+    images: &'a BTreeMap<String, Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,11 +94,11 @@ impl BuildRecord {
     /// Whether the record is of a build from `inputs` by this version of kubi; its nodes are not looked at.
     pub fn is_of(bytes: &[u8], kubi: &str, inputs: &Digest) -> bool {
         #[derive(Deserialize)]
-        struct Head {
+        struct MadeFrom {
             kubi: String,
             inputs: String,
         }
-        serde_json::from_slice(bytes).is_ok_and(|head: Head| head.kubi == kubi && head.inputs == inputs.as_str())
+        serde_json::from_slice(bytes).is_ok_and(|of: MadeFrom| of.kubi == kubi && of.inputs == inputs.as_str())
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -115,11 +128,13 @@ impl BuildRecord {
         self.nodes.keys().map(String::as_str).chain(images).chain(parts)
     }
 
-    /// Indented, keys in a fixed order.
+    /// One line for each node and file, so that records can be compared; keys in a fixed order.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut out = serde_json::to_vec_pretty(self)?;
-        out.push(b'\n');
-        Ok(out)
+        let Self { format, kubi, number, inputs, deploy, images, nodes, files } = self;
+        let head = serde_json::to_vec(&Head { format, kubi, number, inputs, deploy, images })?;
+        let head = head.strip_suffix(b"}").unwrap_or(&head);
+        let (nodes, files) = rayon::join(|| entry_rows(nodes), || entry_rows(files));
+        Ok([head, b",\n\"nodes\":{\n", &nodes?, b"},\n\"files\":{\n", &files?, b"}}\n"].concat())
     }
 
     /// The digest of what the build was made from. Those of older builds are in the store.

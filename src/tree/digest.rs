@@ -76,18 +76,18 @@ impl fmt::Display for Digest {
 impl FromStr for Digest {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let hex = text.strip_prefix(PREFIX).unwrap_or("");
-        if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(format!("{text:?} is no digest: write sha256: and 64 lower-case hex digits"))
+        text.to_owned().try_into()
     }
 }
 
 impl TryFrom<String> for Digest {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+        let hex = text.strip_prefix(PREFIX).unwrap_or("");
+        if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Ok(Self(text));
+        }
+        Err(format!("{text:?} is no digest: write sha256: and 64 lower-case hex digits"))
     }
 }
 

@@ -6,9 +6,11 @@
 mod contents;
 mod digest;
 mod entry;
+mod json_rows;
 mod path;
 
 pub use contents::{Contents, Encoding, FillError, Hole, SecretRef, SecretSource};
 pub use digest::Digest;
 pub use entry::{Entry, Kind, Mode, Origin, Owner, Tree, TreeError};
+pub use json_rows::{entry_rows, lines, rows};
 pub use path::{NodePath, PathError};

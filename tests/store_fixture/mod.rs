@@ -4,7 +4,7 @@
 
 use kubi::bundle::{Identity, bundle};
 use kubi::edge::output::{Output, OutputError};
-use kubi::edge::publish::{Build, Publication};
+use kubi::edge::publish::{Build, Opened, Publication};
 use kubi::spec::model::Architecture;
 use kubi::store::{BuildRecord, ImageRecord, NodeRecord, ReviewManifest};
 use kubi::tree::{Contents, Digest, Encoding, Entry, Kind, Mode, NodePath, Origin, Owner, SecretRef, Tree};
@@ -45,9 +45,13 @@ pub fn node_name(number: usize) -> String {
     format!("node-{number:02}")
 }
 
+pub fn begin(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Publication, OutputError> {
+    Opened::open(root, cluster, waiting).and_then(Publication::begin)
+}
+
 /// Builds `version` of a cluster; odd versions have a node less.
 pub fn build(root: &Path, cluster: &str, version: u64) -> Result<BuildRecord, OutputError> {
-    let publication = Publication::begin(root, cluster, &mut || ())?;
+    let publication = begin(root, cluster, &mut || ())?;
     let mut nodes = BTreeMap::new();
     for number in 0..NODES - (version % 2) as usize {
         let name = node_name(number);

@@ -8,13 +8,12 @@
 mod deserialize;
 mod scan;
 
-use super::model::Cluster;
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 
-/// Reads a spec, if its YAML is simple and nothing is wrong with it.
-pub fn parse(text: &str) -> Option<Cluster> {
+/// Reads a value, if its YAML is simple and nothing is wrong with it.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     let value = scan::document(text)?;
-    Cluster::deserialize(&value).ok()
+    T::deserialize(&value).ok()
 }
 
 /// A YAML value of a simple text.
@@ -28,13 +27,14 @@ enum Value<'t> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Cluster;
     use super::super::parse::{options, parse_fully};
     use super::super::tests::MINIMAL;
     use super::*;
 
     #[track_caller]
     fn same(text: &str) -> bool {
-        let Some(simple) = parse(text) else { return false };
+        let Some(simple) = parse::<Cluster>(text) else { return false };
         match parse_fully(text) {
             Ok(full) => assert_eq!(simple, full, "{text}"),
             Err(_) => panic!("only the simple parser takes this:\n{text}"),
@@ -105,7 +105,7 @@ spec:
                 }
             }
             let Some(value) = scan::document(&text) else { continue };
-            let Ok(simple) = serde_json::Value::deserialize(&value) else { continue };
+            let Ok(simple) = <serde_json::Value as serde::Deserialize>::deserialize(&value) else { continue };
             let full: Result<serde_json::Value, _> = serde_saphyr::from_str_with_options(&text, options());
             assert_eq!(full.ok(), Some(simple), "{text}");
             taken += 1;
