@@ -58,10 +58,16 @@ fn render(context: &Context<'_>, plan: &NodePlan, fingerprint: crate::tree::Dige
         node: plan.name.clone(),
         architecture: plan.class.architecture,
     };
-    let bundle = bundle(&tree, &identity)?;
-    let review = context.publication.node(&tree, &identity, &bundle)?;
     let root = plan.class.size.root.map(|bytes| bytes.0);
-    let overlay = context.images.overlay(context.publication, &plan.name, root, &tree, context.keys)?;
-    let record = NodeRecord { plan: fingerprint, bundle: bundle.digest, review, overlay };
+    let (bundled, overlay) = rayon::join(
+        || -> Result<_, BuildError> {
+            let bundle = bundle(&tree, &identity)?;
+            let review = context.publication.node(&tree, &identity, &bundle)?;
+            Ok((bundle.digest, review))
+        },
+        || context.images.overlay(context.publication, &plan.name, root, &tree, context.keys),
+    );
+    let ((bundle, review), overlay) = (bundled?, overlay?);
+    let record = NodeRecord { plan: fingerprint, bundle, review, overlay };
     Ok(BuiltNode { name: plan.name.clone(), record, unchanged: false })
 }

@@ -182,8 +182,9 @@ impl Publication {
 
     /// Adds what the build was made from: beside `deploy.json`, and in the store for as long as the build's record.
     pub fn facts(&self, bytes: &[u8]) -> Result<(), OutputError> {
-        self.blob(&Digest::of(bytes), bytes)?;
-        self.file(FACTS.to_owned(), bytes, 0o644)
+        let digest = Digest::of(bytes);
+        self.blob(&digest, bytes)?;
+        self.digested_file(FACTS.to_owned(), bytes, digest, 0o644)
     }
 
     /// Keeps `deploy/<name>` as the last build wrote it; `false` when that is not there.
@@ -198,11 +199,11 @@ impl Publication {
     }
 
     /// The bytes of `deploy/<name>` as the last build wrote them; `None` when they are not there or others.
-    pub fn previous_deploy_file(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn previous_deploy_file(&self, name: &str) -> Option<String> {
         let relative = format!("deploy/{name}");
         let digest = self.previous.as_ref()?.files.get(&relative)?;
         let bytes = fs::read(self.output.cluster_path(&self.cluster).join(relative)).ok()?;
-        (Digest::of(&bytes) == *digest).then_some(bytes)
+        if Digest::of(&bytes) == *digest { String::from_utf8(bytes).ok() } else { None }
     }
 
     /// Adds `operator/<name>`: a file for people that may hold secrets.
@@ -286,7 +287,10 @@ impl Publication {
     }
 
     fn file(&self, relative: String, bytes: &[u8], mode: u32) -> Result<(), OutputError> {
-        let digest = Digest::of(bytes);
+        self.digested_file(relative, bytes, Digest::of(bytes), mode)
+    }
+
+    fn digested_file(&self, relative: String, bytes: &[u8], digest: Digest, mode: u32) -> Result<(), OutputError> {
         let known = self.previous.as_ref().and_then(|record| record.files.get(&relative));
         if known != Some(&digest) || !self.present.files.contains(&relative) {
             let path = self.below(&relative)?;

@@ -20,7 +20,7 @@ const ETCD_PEER_PORT: u16 = 2380;
 const LABEL_MAX: usize = 63;
 
 /// A node's line of an earlier `deploy.json`, where it would be the same again.
-pub type Kept<'a> = BTreeMap<&'a str, &'a [u8]>;
+pub type Kept<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The bytes of `deploy.json`: indented, but for one line an image and a node, so that versions of it can be compared.
 pub fn deploy_json(input: &Input, kept: &Kept<'_>) -> Result<Vec<u8>, LibvirtError> {
@@ -34,28 +34,27 @@ pub fn deploy_json(input: &Input, kept: &Kept<'_>) -> Result<Vec<u8>, LibvirtErr
         || rows(&images(input)).map_err(json),
         || lines(&nodes, |node, out| node_line(input, node, kept, out)),
     );
-    Ok([head, b"[\n", &images?, NODES, &nodes?, END].concat())
+    Ok([head, b"[\n", &images?, NODES.as_bytes(), &nodes?, END.as_bytes()].concat())
 }
 
-const NODES: &[u8] = b"  ],\n  \"nodes\": [\n";
-const END: &[u8] = b"  ]\n}\n";
+const NODES: &str = "  ],\n  \"nodes\": [\n";
+const END: &str = "  ]\n}\n";
 
 /// The lines of all nodes of a `deploy.json` that kubi has written.
-pub fn node_lines(text: &[u8]) -> Kept<'_> {
-    let from = text.windows(NODES.len()).rposition(|part| part == NODES).map_or(text.len(), |at| at + NODES.len());
-    let lines = text[from..].strip_suffix(END).unwrap_or_default().split(|byte| *byte == b'\n');
-    lines.filter_map(named_line).collect()
+pub fn node_lines(text: &str) -> Kept<'_> {
+    let nodes = text.strip_suffix(END).and_then(|text| text.split_once(NODES)).map_or("", |(_, nodes)| nodes);
+    nodes.lines().filter_map(named_line).collect()
 }
 
 /// A node's name and line, without the comma that may follow it.
-fn named_line(line: &[u8]) -> Option<(&str, &[u8])> {
-    let name = line.strip_prefix(b"{\"name\":\"")?.split(|byte| *byte == b'"').next()?;
-    Some((std::str::from_utf8(name).ok()?, line.strip_suffix(b",").unwrap_or(line)))
+fn named_line(line: &str) -> Option<(&str, &str)> {
+    let name = line.strip_prefix("{\"name\":\"")?.split('"').next()?;
+    Some((name, line.strip_suffix(',').unwrap_or(line)))
 }
 
 fn node_line(input: &Input, node: &NodeInput, kept: &Kept<'_>, out: &mut Vec<u8>) -> Result<(), LibvirtError> {
     match kept.get(node.name.as_str()) {
-        Some(line) => out.extend_from_slice(line),
+        Some(line) => out.extend_from_slice(line.as_bytes()),
         None => serde_json::to_writer(out, &node_entry(input, node)?).map_err(json)?,
     }
     Ok(())
