@@ -157,7 +157,7 @@ fn images<'a>(input: &'a Input) -> Vec<Image> {
         }
     };
     for node in &input.nodes {
-        add(node, 0, ImageRole::Base, &*node.base, None);
+        add(node, 0, ImageRole::Base, &node.base, None);
         if let BootInput::Kernel { kernel, initrd, .. } = &*node.boot {
             add(node, 1, ImageRole::Kernel, kernel, None);
             add(node, 2, ImageRole::Initrd, initrd, None);
