@@ -94,7 +94,9 @@ pub fn sync_below(path: &Path) -> Result<(), FileError> {
         return rustix::fs::syncfs(&directory).map_err(|error| failed("write", path)(error.into()));
     }
     let files = found.iter().map(|file| path.join(file)).filter(|file| !file.is_symlink());
-    at_a_time(files.collect(), |file| File::open(file).and_then(|file| file.sync_all()).map_err(failed("write", file)))
+    let sync = |file: &Path| File::open(file).and_then(|file| file.sync_all()).map_err(failed("write", file));
+    // All at once: each waits for the same commit of the journal.
+    at_a_time(FEW, files.collect(), sync)
 }
 
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
@@ -162,13 +164,17 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// Removes many folders, several at a time: on some disks each name that is taken away is waited for, and a build of a
 /// thousand nodes leaves a hundred thousand old files.
 pub fn remove_all_in(folder: &Path) -> Result<(), FileError> {
-    at_a_time(names(folder)?.into_iter().map(|name| folder.join(name)).collect(), remove)
+    const THREADS: usize = 8;
+    at_a_time(THREADS, names(folder)?.into_iter().map(|name| folder.join(name)).collect(), remove)
 }
 
 /// Does something to many paths, several at a time, because most of it is waiting for the disk.
-fn at_a_time(paths: Vec<PathBuf>, act: impl Fn(&Path) -> Result<(), FileError> + Sync) -> Result<(), FileError> {
-    const AT_A_TIME: usize = 8;
-    let each = paths.len().div_ceil(AT_A_TIME).max(1);
+fn at_a_time(
+    threads: usize,
+    paths: Vec<PathBuf>,
+    act: impl Fn(&Path) -> Result<(), FileError> + Sync,
+) -> Result<(), FileError> {
+    let each = paths.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
         let act = &act;
         let start = |part| scope.spawn(move || <[PathBuf]>::iter(part).try_for_each(|path| act(path)));

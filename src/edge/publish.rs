@@ -266,7 +266,12 @@ impl Publication {
         index.replace(&self.cluster, entries);
         let bytes = index.to_bytes().map_err(|source| self.json_error("index.json", source))?;
         files::create(&store.join("index.json"), &bytes, 0o644, self.umask)?;
-        Ok(files::create(&store.join("oci-layout"), OCI_LAYOUT.as_bytes(), 0o644, self.umask)?)
+        let layout = "oci-layout";
+        let known = files::read_optional(&self.output.root().join("store").join(layout))?;
+        if known.as_deref() != Some(OCI_LAYOUT.as_bytes()) {
+            files::create(&store.join(layout), OCI_LAYOUT.as_bytes(), 0o644, self.umask)?;
+        }
+        Ok(())
     }
 
     fn blob_size(&self, digest: &Digest) -> Result<u64, FileError> {
