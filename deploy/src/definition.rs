@@ -25,8 +25,8 @@ pub struct Placement<'a> {
     pub pool_directory: &'a str,
     /// Emulate where the built XML says KVM.
     pub emulate: bool,
-    /// The member of etcd joins a cluster that has forgotten it.
-    pub join_etcd: bool,
+    /// The member of etcd joins a cluster that runs: its members, as `--initial-cluster` wants them.
+    pub join_etcd: Option<&'a str>,
 }
 
 /// Why a domain's XML cannot be used.
@@ -68,10 +68,9 @@ fn edit(built: &str, node: Node<'_, '_>, placement: &Placement<'_>, edits: &mut 
         "cpu" if placement.emulate => {
             edits.extend(node.attribute_node("mode").map(|mode| (mode.range_value(), "maximum".to_owned())));
         }
-        "oemStrings" if placement.join_etcd => {
-            let last = node.children().rfind(Node::is_element);
-            let end = last.map(|last| last.range().end);
-            edits.extend(end.map(|end| (end..end, "<entry>kubi.etcd=existing</entry>".to_owned())));
+        "oemStrings" => {
+            let end = node.children().rfind(Node::is_element).map(|last| last.range().end);
+            edits.extend(end.zip(placement.join_etcd).map(|(end, members)| (end..end, joining(members))));
         }
         _ => {}
     }
@@ -84,6 +83,12 @@ fn as_file(disk: Node<'_, '_>, placement: &Placement<'_>) -> Option<[(Range<usiz
     let volume = source.attribute("volume").filter(|_| source.attribute("pool") == Some(placement.pool))?;
     let path = escape(&format!("{}/{volume}", placement.pool_directory.trim_end_matches('/')));
     Some([(kind.range_value(), "file".to_owned()), (source.range(), format!("<source file='{path}'/>"))])
+}
+
+/// What the guest's firmware tells it. The list of members is etcd's own at that moment: no build can know it.
+fn joining(members: &str) -> String {
+    let members = escape(members);
+    format!("<entry>kubi.etcd=existing</entry><entry>kubi.etcd.initial-cluster={members}</entry>")
 }
 
 fn moved(path: &str, directory: &str) -> String {
@@ -134,7 +139,7 @@ mod tests {
         }
     }
 
-    fn define(directory: &str, emulate: bool, join_etcd: bool) -> String {
+    fn define(directory: &str, emulate: bool, join_etcd: Option<&str>) -> String {
         definition(
             BUILT,
             &mark(),
@@ -145,7 +150,7 @@ mod tests {
 
     #[test]
     fn in_the_default_pool_only_the_mark_is_new() {
-        let xml = define(DEFAULT_POOL_DIRECTORY, false, false);
+        let xml = define(DEFAULT_POOL_DIRECTORY, false, None);
         let old = "<kubi:node xmlns:kubi='urn:kubi:node:v1' cluster='dev' node='c' bundle='sha256:aa'/>";
         assert_eq!(xml, BUILT.replace(old, &mark().namespaced()));
         assert_eq!(Mark::find(&Document::parse(&xml).unwrap()), Some(mark()));
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn paths_follow_the_pool_and_nothing_else_does() {
-        let xml = define("/srv/a&b/", false, false);
+        let xml = define("/srv/a&b/", false, None);
         assert!(xml.contains("<kernel>/srv/a&amp;b/kernel-1</kernel>"), "{xml}");
         assert!(xml.contains("file='/srv/a&amp;b/dev-c-console.log'"), "{xml}");
         assert!(xml.contains("<cmdline>root=/var/lib/libvirt/images</cmdline>"), "{xml}");
@@ -171,7 +176,7 @@ mod tests {
             networks: &BTreeMap::new(),
             pool_directory: "/srv/p/",
             emulate: false,
-            join_etcd: false,
+            join_etcd: None,
         };
         let xml = definition(&built, &mark(), &placement).unwrap();
         assert!(
@@ -197,7 +202,7 @@ mod tests {
                 networks: &BTreeMap::new(),
                 pool_directory: "/p",
                 emulate: true,
-                join_etcd: true,
+                join_etcd: Some("m"),
             };
             let xml = definition(&odd, &mark(), &placement).unwrap();
             assert!(Document::parse(&xml).is_ok(), "{odd} {xml}");
@@ -206,15 +211,16 @@ mod tests {
 
     #[test]
     fn emulation_changes_type_and_processor() {
-        let xml = define(DEFAULT_POOL_DIRECTORY, true, false);
+        let xml = define(DEFAULT_POOL_DIRECTORY, true, None);
         assert!(xml.starts_with("<domain type='qemu'>") && xml.contains("<cpu mode='maximum'/>"), "{xml}");
     }
 
     #[test]
     fn a_member_without_data_is_told_to_join() {
-        assert!(!define("/p", false, false).contains("kubi.etcd"));
-        let joining = "<entry>kubi.node=c</entry><entry>kubi.etcd=existing</entry></oemStrings>";
-        assert!(define("/p", false, true).contains(joining));
+        assert!(!define("/p", false, None).contains("kubi.etcd"));
+        let joining = "<entry>kubi.node=c</entry><entry>kubi.etcd=existing</entry>\
+             <entry>kubi.etcd.initial-cluster=a=https://a:2380,c=https://c:2380</entry></oemStrings>";
+        assert!(define("/p", false, Some("a=https://a:2380,c=https://c:2380")).contains(joining));
     }
 
     #[test]
@@ -224,7 +230,7 @@ mod tests {
             networks: &BTreeMap::new(),
             pool_directory: "/p",
             emulate: false,
-            join_etcd: false,
+            join_etcd: None,
         };
         assert!(matches!(definition("<domain/>", &mark(), &placement), Err(DefinitionError::NoMark)));
         assert!(matches!(definition("<domain>", &mark(), &placement), Err(DefinitionError::Xml(_))));

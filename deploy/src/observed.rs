@@ -6,7 +6,7 @@ use crate::deployment::Deployment;
 use crate::identity::domain_uuid;
 use crate::mark::Mark;
 use crate::network_facts::NetworkFacts;
-use crate::services::NodeInfo;
+use crate::services::{MemberInfo, NodeInfo};
 use roxmltree::{Document, Node};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +16,36 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Observed {
     /// By name of the hypervisor; an error says why it could not be asked.
     pub hypervisors: BTreeMap<String, Result<State, String>>,
-    /// Name of the etcd member that leads, when it could be asked.
-    pub etcd_leader: Option<String>,
-    /// Members that etcd itself knows, by name, when it could be asked. A member that has not started has no name yet.
-    pub etcd_members: Option<BTreeSet<String>>,
     /// Kubernetes' nodes by name, when the API could be asked.
     pub nodes: BTreeMap<String, NodeInfo>,
+    /// What etcd itself says, when it could be asked.
+    pub etcd: Option<Etcd>,
+    /// Hypervisors that builds which were deployed before had each node on.
+    pub places: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Etcd {
+    /// Name of the member that leads.
+    pub leader: Option<String>,
+    pub members: Vec<SeenMember>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SeenMember {
+    pub info: MemberInfo,
+    pub healthy: bool,
+}
+
+impl Etcd {
+    /// A member that has not started has no name yet.
+    pub fn knows(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.info.name == name)
+    }
+
+    pub fn voters(&self) -> impl Iterator<Item = &SeenMember> {
+        self.members.iter().filter(|member| !member.info.learner)
+    }
 }
 
 impl Observed {
@@ -31,13 +55,23 @@ impl Observed {
         state.domains.iter().any(|domain| domain.uuid == uuid && domain.running)
     }
 
-    /// Where the cluster's etcd members are reached, by name, as their domains say.
-    pub fn member_urls(&self, deployment: &Deployment) -> BTreeMap<String, String> {
+    /// Where members of etcd are reached, by name: as the build says, and as their domains do.
+    pub fn member_urls(&self, deployment: &Deployment) -> MemberUrls {
         let domains = self.hypervisors.values().flatten().flat_map(|state| &state.domains);
-        let marks = domains.filter(|domain| domain.belongs_to(deployment)).filter_map(|domain| domain.mark.as_ref());
-        marks.filter_map(|mark| Some((mark.node.clone(), mark.etcd.clone()?))).collect()
+        let own = domains.filter(|domain| domain.belongs_to(deployment));
+        let marks = own.filter_map(|domain| domain.mark.as_ref());
+        let marked = marks.filter_map(|mark| Some((mark.node.clone(), mark.etcd.clone()?)));
+        let built = deployment.etcd_members().map(|(_, member)| (member.name.clone(), member.management_url.clone()));
+        let mut urls = MemberUrls::new();
+        for (name, url) in marked.chain(built) {
+            urls.entry(name).or_default().insert(url);
+        }
+        urls
     }
 }
+
+/// Client URLs of members of etcd on the management network, by name. While an address changes, there are two.
+pub type MemberUrls = BTreeMap<String, BTreeSet<String>>;
 
 /// One hypervisor.
 #[derive(Clone, Debug, Default)]

@@ -58,7 +58,7 @@ fn every_file_of_every_disk_may_be_opened() {
         networks: &BTreeMap::new(),
         pool_directory: pool.path().to_str().unwrap(),
         emulate: false,
-        join_etcd: false,
+        join_etcd: None,
     };
     let defined = profile(&node.domain.uuid, &definition(build.domain_xml(node), &mark, &placement).unwrap());
     let may = |path: &str, what: &str| defined.contains(&format!("\"{path}\" {what},"));

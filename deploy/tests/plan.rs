@@ -94,7 +94,7 @@ fn each_digest_that_changed_is_named() {
 fn controllers_come_before_workers_and_the_leader_last_of_them() {
     let cluster = ha();
     let fake = running(&cluster);
-    fake.state.lock().unwrap().leader = "c-2".into();
+    fake.state.lock().unwrap().etcd.leader = "c-2".into();
     let all = cluster.change(|c| c.nodes.iter_mut().for_each(|node| node.version = 2)).build();
     let expected = ["replace c-1", "replace c-3", "replace c-2", "replace w-1", "replace w-2", "replace w-3"];
     assert_eq!(nodes(&fake.plan(&all)), expected);
@@ -123,11 +123,14 @@ fn a_node_that_left_the_spec_is_removed_and_keeps_its_data() {
     let left = Risk::DataLeftBehind { hypervisor: "one".into(), node: "w-3".into(), volume: "dev-w-3-data.raw".into() };
     assert_eq!(plan.risks, [left]);
     let member = fake.plan(&cluster.without("c-3").build());
-    assert!(matches!(member.steps.as_slice(), [Step::Remove(removal)] if removal.etcd_member), "{member:?}");
+    // The others' units name it; they are replaced while it is still there to make a majority.
+    assert_eq!(nodes(&member), ["replace c-2", "replace c-1", "remove c-3"]);
+    assert!(matches!(member.steps.last(), Some(Step::Remove(removal)) if removal.etcd_member), "{member:?}");
+    assert!(member.risks.contains(&Risk::Resize { from: 3, to: 2, spare: 0 }), "{:?}", member.risks);
 }
 
 #[test]
-fn members_leave_before_new_ones_come() {
+fn new_members_come_before_old_ones_leave() {
     let cluster = ha();
     let fake = running(&cluster);
     let swapped = cluster.change(|c| {
@@ -136,7 +139,11 @@ fn members_leave_before_new_ones_come() {
         c.node("w-1").version = 2;
     });
     let plan = fake.plan(&swapped.build());
-    assert_eq!(nodes(&plan), ["replace c-1", "remove c-3", "create c-4", "replace w-1"]);
+    assert_eq!(nodes(&plan), ["create c-4", "remove c-3", "replace c-2", "replace c-1", "replace w-1"]);
+    assert!(plan.risks.contains(&Risk::Resize { from: 3, to: 3, spare: 1 }), "{:?}", plan.risks);
+    // One that is dead keeps etcd from taking anybody in.
+    fake.cut(&["c-3"]);
+    assert_eq!(nodes(&fake.plan(&swapped.build()))[..2], ["remove c-3", "create c-4"]);
     let new = plan.changed_nodes().find(|change| change.node == "c-4").unwrap();
     assert!(new.join_etcd);
 }
@@ -152,7 +159,8 @@ fn a_member_without_its_data_joins_anew() {
     let plan = fake.plan(&cluster.build());
     let change = plan.changed_nodes().next().unwrap();
     assert!(change.join_etcd && change.new_data.is_some(), "{plan:?}");
-    assert_eq!(plan.risks, [Risk::EmptyMember { node: "c-2".into(), volume: "dev-c-2-data.raw".into() }]);
+    assert!(change.reasons.contains(&Reason::DataMissing), "{plan:?}");
+    assert!(plan.risks.contains(&Risk::EmptyMember { node: "c-2".into(), volume: "dev-c-2-data.raw".into() }));
 }
 
 #[test]
@@ -160,7 +168,9 @@ fn a_node_moves_to_another_hypervisor() {
     let cluster = ha().change(|c| c.hypervisors.push("two".into()));
     let fake = running(&cluster);
     let plan = fake.plan(&cluster.change(|c| c.node("w-1").hypervisor = "two".into()).build());
-    assert_eq!(nodes(&plan), ["remove w-1", "create w-1"]);
+    assert_eq!(nodes(&plan), ["create w-1"]);
+    let change = plan.changed_nodes().next().unwrap();
+    assert!(change.drain && change.leaves.as_ref().is_some_and(|old| old.hypervisor == "one"), "{change:?}");
     assert!(matches!(&plan.steps[..], [Step::Upload { .. }, .., Step::Nodes { .. }]), "{plan:?}");
     assert_eq!(reasons(&plan), [Reason::Moves { from: "one".into() }]);
 }
@@ -189,7 +199,7 @@ fn a_network_that_changes_stops_everything_first() {
     let fake = running(&cluster);
     let plan = fake.plan(&cluster.change(|c| c.cidr = "192.168.99.0/24".into()).build());
     assert!(matches!(&plan.steps[0], Step::ChangeNetwork { differences, .. } if differences.len() == 1), "{plan:?}");
-    assert!(matches!(plan.steps.last(), Some(Step::FirstBoot { nodes }) if nodes.len() == 6), "{plan:?}");
+    assert!(matches!(plan.steps.last(), Some(Step::Nodes { nodes }) if nodes.len() == 6), "{plan:?}");
     assert!(plan.risks.contains(&Risk::Outage { hypervisor: "one".into(), network: "dev-management".into() }));
 }
 

@@ -33,6 +33,16 @@ pub enum ApplyError {
     )]
     Quorum { node: String, healthy: usize, members: usize, needed: usize },
     #[error(
+        "node {node} is not touched: etcd does not answer, so nobody knows whether it can do without ({source}). If its quorum is \
+         lost, docs/operations.md says what to do; a node that is of no use anyway can be stopped first, with virsh shutdown"
+    )]
+    EtcdSilent { node: String, source: ServiceError },
+    #[error(
+        "etcd does not do what node {node} needs: {source}. It changes its members only while all of them are healthy: see \
+         kubi-deploy status, then run the same command again"
+    )]
+    EtcdRefuses { node: String, source: ServiceError },
+    #[error(
         "node {node} could not be drained within {seconds} s; it is in use again. Still there: {pods}. Give more time with --drain-timeout, or look at their disruption budgets"
     )]
     DrainTimeout { node: String, seconds: u64, pods: String },

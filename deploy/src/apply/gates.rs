@@ -1,6 +1,6 @@
 //! Waiting until a node is healthy, and what to show when it does not become so.
 
-use super::{ApplyError, World};
+use super::{ApplyError, World, quorum};
 use crate::deployment::Node;
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ const CONSOLE_LINES: usize = 20;
 const CONSOLE_BYTES: u64 = 16 << 10;
 
 /// Comes back when all of the node's conditions hold at once, and its Node speaks of another boot than `old_boot`: for most of a
-/// minute after a node has gone, Kubernetes has it as Ready.
-pub fn wait(world: &World<'_>, node: &Node, old_boot: Option<&str>) -> Result<(), ApplyError> {
+/// minute after a node has gone, Kubernetes has it as Ready. `joins` when its member of etcd may still be without a vote.
+pub fn wait(world: &World<'_>, node: &Node, old_boot: Option<&str>, joins: bool) -> Result<(), ApplyError> {
     let hypervisor = world.hypervisor(&node.hypervisor)?;
     let start = world.clock.now();
     let mut said = start;
     loop {
-        let holds = node.wait_for.iter().try_for_each(|wait| world.services.holds(wait));
+        let promoted = if joins { quorum::promoted(world, node) } else { Ok(()) };
+        let holds = promoted.and_then(|()| node.wait_for.iter().try_for_each(|wait| world.services.holds(wait)));
         let Err(reason) = holds.and_then(|()| booted_anew(world, node, old_boot)) else { return Ok(()) };
         if !hypervisor.is_running(&node.domain.name)? {
             let console = console(world, node);

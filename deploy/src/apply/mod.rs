@@ -20,7 +20,7 @@ pub use report::{Clock, Event, Report};
 use crate::build::Build;
 use crate::hypervisor::Hypervisor;
 use crate::mark::Mark;
-use crate::observed::Domain;
+use crate::observed::{Domain, MemberUrls};
 use crate::plan::{Plan, Step};
 use crate::services::Services;
 use std::collections::BTreeMap;
@@ -70,9 +70,11 @@ pub struct World<'a> {
     pub open_image: &'a OpenImage<'a>,
     /// Those that could be reached.
     pub hypervisors: &'a BTreeMap<String, Arc<dyn Hypervisor>>,
+    /// Storage pools by hypervisor, also of those that the build has no more.
+    pub pools: BTreeMap<String, String>,
     pub services: &'a dyn Services,
-    /// Where members of etcd are reached that the build no longer has.
-    pub member_urls: BTreeMap<String, String>,
+    /// Where members of etcd are reached, by name: the build's, and those that only their domains know of.
+    pub member_urls: MemberUrls,
     pub clock: &'a dyn Clock,
     pub report: &'a dyn Report,
     pub limits: Limits,
@@ -87,6 +89,7 @@ pub fn apply(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
             Step::Nodes { nodes } => node::boot_all(world, nodes, true)?,
             Step::Remove(removal) => remove::remove(world, removal)?,
             Step::Uncordon { node } => drain::uncordon(world, node),
+            Step::ForgetMember(old) => remove::forget_member(world, old)?,
             // Done above.
             _ => {}
         }
@@ -138,8 +141,8 @@ impl World<'_> {
     }
 
     fn pool(&self, hypervisor: &str) -> Result<&str, ApplyError> {
-        let found = self.build.deployment.hypervisor(hypervisor);
-        found.map(|found| found.pool.as_str()).ok_or_else(|| ApplyError::NotReached(hypervisor.to_owned()))
+        let found = self.pools.get(hypervisor);
+        found.map(String::as_str).ok_or_else(|| ApplyError::NotReached(hypervisor.to_owned()))
     }
 
     fn say(&self, subject: &str, message: impl Into<String>) {

@@ -1,38 +1,46 @@
 //! Taking a node out of the cluster. Its data disk stays.
 
 use super::gates::console_files;
-use super::{ApplyError, World, drain, node};
+use super::{ApplyError, World, drain, node, quorum};
 use crate::deployment::Role;
-use crate::plan::Removal;
+use crate::plan::{OldMember, Removal};
 use crate::services::ServiceError;
 
+/// A node that left the spec, or what is left of one that lives elsewhere by now.
 pub fn remove(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
     let hypervisor = world.hypervisor(&removal.hypervisor)?;
-    let pool = world.pool(&removal.hypervisor)?;
     world.say(&removal.node, format!("removing domain {} from {}", removal.domain, removal.hypervisor));
     if removal.moved_to.is_none() {
         forget_node(world, removal)?;
-        forget_member(world, removal)?;
+        if removal.etcd_member {
+            leave_etcd(world, removal)?;
+        }
     }
     node::power_off(world, hypervisor, &removal.domain)?;
-    // The volumes go first: without the domain, nobody would know that they are the cluster's.
+    clear(world, removal)
+}
+
+/// The volumes go first: without the domain, nobody would know that they are the cluster's.
+pub fn clear(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
+    let hypervisor = world.hypervisor(&removal.hypervisor)?;
+    let pool = world.pool(&removal.hypervisor)?;
     for volume in removal.root_volumes.iter().cloned().chain(console_files(&removal.domain)) {
         hypervisor.delete_volume(pool, &volume)?;
     }
-    hypervisor.undefine_domain(&removal.domain)?;
-    Ok(())
+    Ok(hypervisor.undefine_domain(&removal.domain)?)
 }
 
-fn forget_member(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
-    if !removal.etcd_member {
-        return Ok(());
+/// Without etcd's answer the member would stay in its list, and count for every quorum from then on.
+fn leave_etcd(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
+    if world.hypervisor(&removal.hypervisor)?.is_running(&removal.domain)? {
+        quorum::protect(world, &removal.node)?;
     }
-    let members = world.services.etcd_members()?;
-    for member in members.iter().filter(|member| member.name == removal.node) {
-        world.say(&removal.node, "etcd forgets the member");
-        world.services.etcd_remove(&member.id)?;
-    }
-    Ok(())
+    quorum::dismiss(world, &removal.node, |member| member.name == removal.node)
+}
+
+/// A member that nobody runs any more.
+pub fn forget_member(world: &World<'_>, old: &OldMember) -> Result<(), ApplyError> {
+    quorum::dismiss(world, old.label(), |member| member.id == old.id)
 }
 
 /// The build no longer says whether it was a Kubernetes node. An API that does not answer is only told of: what remains

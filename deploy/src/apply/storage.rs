@@ -38,7 +38,11 @@ pub fn prepare(world: &World<'_>, hypervisor: &dyn Hypervisor, step: &Step) -> R
                 upload(world, hypervisor, name, image, *done)?;
             }
         }
-        Step::FirstBoot { .. } | Step::Nodes { .. } | Step::Remove(_) | Step::Uncordon { .. } => {}
+        Step::FirstBoot { .. }
+        | Step::Nodes { .. }
+        | Step::Remove(_)
+        | Step::ForgetMember(_)
+        | Step::Uncordon { .. } => {}
     }
     Ok(())
 }

@@ -59,29 +59,22 @@ pub fn run(cli: &Cli, args: &ApplyArgs, ui: &Ui) -> Outcome {
     let folder = cli.folder()?;
     let _lock = Lock::acquire(&folder.deployed_folder().join(".lock"))?;
     let build = folder.build()?;
-    let session = Session::open(folder, build)?;
+    let session = Session::open_without(folder, build, &args.choice.lost())?;
     carry_out(&session, &args.choice, &args.work, ui, true)
 }
 
-/// Plans, shows, asks, and does it.
+/// Plans, shows, asks, and does it; then again, where only a pool that was started tells what else there is to do.
 pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &Ui, remember: bool) -> Outcome {
     choice.check(&session.build)?;
-    let observed = session.observe();
-    let plan = plan(&session.build, &observed, &choice.options());
-    if ui.is_json() {
-        ui.print(serde_json::json!({ "plan": plan }).to_string() + "\n");
-    } else {
-        ui.print(plan_text(&plan));
+    let mut observed = session.observe();
+    let mut plan = plan(&session.build, &observed, &choice.options());
+    let mut done = do_one(session, choice, work, ui, &plan, &observed, remember)?;
+    while plan.look_again {
+        observed = session.observe();
+        plan = crate::plan::plan(&session.build, &observed, &choice.options());
+        done |= do_one(session, choice, work, ui, &plan, &observed, remember)?;
     }
-    if plan.is_blocked() {
-        return Err(Failure::new(Exit::Blocked, "nothing was done: the plan says what is in the way"));
-    }
-    if !plan.is_empty() {
-        confirm(&plan, work.yes, ui)?;
-        if remember {
-            session.folder.remember(&session.build)?;
-        }
-        do_it(session, choice, work, ui, &plan, &observed)?;
+    if done {
         // The nodes are as they should be; what is left over is tried again next time.
         if let Err(failure) = tidy(session, ui) {
             ui.note(format!("warning: old images were not all deleted: {}", failure.message));
@@ -93,6 +86,35 @@ pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &U
             Err(Failure::new(Exit::Failed, "done as far as it could be; the plan names what was left out, and why"))
         }
     }
+}
+
+/// Whether anything was done.
+fn do_one(
+    session: &Session,
+    choice: &ChoiceArgs,
+    work: &WorkArgs,
+    ui: &Ui,
+    plan: &Plan,
+    observed: &Observed,
+    remember: bool,
+) -> Result<bool, Failure> {
+    if ui.is_json() {
+        ui.print(serde_json::json!({ "plan": plan }).to_string() + "\n");
+    } else {
+        ui.print(plan_text(plan));
+    }
+    if plan.is_blocked() {
+        return Err(Failure::new(Exit::Blocked, "nothing was done: the plan says what is in the way"));
+    }
+    if plan.is_empty() {
+        return Ok(false);
+    }
+    confirm(plan, work.yes, ui)?;
+    if remember {
+        session.folder.remember(&session.build)?;
+    }
+    do_it(session, choice, work, ui, plan, observed)?;
+    Ok(true)
 }
 
 fn confirm(plan: &Plan, yes: bool, ui: &Ui) -> Result<(), Failure> {
@@ -129,7 +151,8 @@ fn do_it(
         open_image: &open_image,
         hypervisors: &session.reached(),
         services: &session.services,
-        member_urls: observed.member_urls(&session.build.deployment),
+        pools: session.pools(),
+        member_urls: session.member_urls(observed),
         clock: &clock,
         report: ui,
         limits: work.limits(choice),

@@ -106,7 +106,7 @@ fn destroy(
     ui: &Ui,
 ) -> Result<(), HypervisorError> {
     let say = |message: String| ui.event(Event { subject: hypervisor.to_owned(), message });
-    let pool = session.build.deployment.hypervisor(hypervisor).map(|h| h.pool.clone()).unwrap_or_default();
+    let pool = session.pools().remove(hypervisor).unwrap_or_default();
     let domains = || state.domains.iter().filter(|domain: &&Domain| what.domains.contains(&domain.name));
     for domain in domains() {
         libvirt.stop_domain(&domain.name)?;

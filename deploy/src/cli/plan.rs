@@ -5,6 +5,7 @@ use crate::build::Build;
 use crate::edge::Session;
 use crate::plan::{Options, plan};
 use crate::render::plan_text;
+use std::collections::BTreeSet;
 
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
@@ -24,6 +25,9 @@ pub struct ChoiceArgs {
     /// Only these nodes; nothing else of the cluster is changed or removed
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     pub only: Vec<String>,
+    /// This hypervisor is gone for good: its nodes may be made elsewhere
+    #[arg(long, value_name = "HYPERVISOR", value_delimiter = ',')]
+    pub lost: Vec<String>,
 }
 
 impl ChoiceArgs {
@@ -33,10 +37,15 @@ impl ChoiceArgs {
         unknown.map_or(Ok(()), |name| Err(Failure::new(Exit::Blocked, format!("the build has no node {name:?}"))))
     }
 
+    pub fn lost(&self) -> BTreeSet<String> {
+        self.lost.iter().cloned().collect()
+    }
+
     pub fn options(&self) -> Options {
         Options {
             max_unavailable: usize::from(self.max_unavailable),
             allow_tcg: self.allow_tcg,
+            lost: self.lost(),
             only: (!self.only.is_empty()).then(|| self.only.iter().cloned().collect()),
         }
     }
@@ -46,7 +55,7 @@ pub fn run(cli: &Cli, args: &PlanArgs, ui: &Ui) -> Outcome {
     let folder = cli.folder()?;
     let build = folder.build()?;
     args.choice.check(&build)?;
-    let session = Session::open(folder, build)?;
+    let session = Session::open_without(folder, build, &args.choice.lost())?;
     let plan = plan(&session.build, &session.observe(), &args.choice.options());
     if ui.is_json() {
         ui.json(&plan);

@@ -27,7 +27,7 @@ pub fn run(cli: &Cli, args: &RollbackArgs, ui: &Ui) -> Outcome {
     };
     let build = folder.deployed(number)?;
     ui.note(format!("going back to build {number}"));
-    let session = Session::open(folder, build)?;
+    let session = Session::open_without(folder, build, &args.choice.lost())?;
     carry_out(&session, &args.choice, &args.work, ui, false)
 }
 

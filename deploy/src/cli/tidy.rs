@@ -12,7 +12,8 @@ pub fn tidy(session: &Session, ui: &Ui) -> Result<(), Failure> {
     let (mut old, kept) = session.folder.old_and_kept();
     // After going back, the build that runs may be older than those that can be gone back to.
     old.retain(|number| *number != session.build.number);
-    if old.is_empty() || session.hypervisors.values().any(Result::is_err) {
+    let missed = |(name, result): (&String, &Result<_, _>)| result.is_err() && !session.lost.contains(name);
+    if old.is_empty() || session.hypervisors.iter().any(missed) {
         return Ok(());
     }
     // A folder that was interrupted while it was written names nothing.
@@ -22,7 +23,7 @@ pub fn tidy(session: &Session, ui: &Ui) -> Result<(), Failure> {
     let (old_builds, kept_builds) = (load(&old), load(&kept));
     let newest = session.folder.build()?;
     let kept_builds: Vec<&Build> = kept_builds.iter().chain([&newest, &session.build]).collect();
-    for hypervisor in &session.build.deployment.hypervisors {
+    for hypervisor in session.declared.values() {
         let Some(Ok(libvirt)) = session.libvirt(&hypervisor.name) else { continue };
         for volume in leftovers(&old_builds, &kept_builds, &libvirt.observe(&hypervisor.pool)?) {
             ui.event(Event { subject: hypervisor.name.clone(), message: format!("deleting old image {volume}") });

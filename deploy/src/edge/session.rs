@@ -2,16 +2,23 @@
 
 use super::{Folder, FolderError};
 use crate::build::Build;
-use crate::hypervisor::{Hypervisor, HypervisorError, Libvirt};
-use crate::observed::{Observed, State};
-use crate::services::{Remote, Services};
-use std::collections::BTreeMap;
+use crate::deployment::Hypervisor;
+use crate::hypervisor::{HypervisorError, Libvirt};
+use crate::observed::{MemberUrls, Observed, State};
+use crate::services::{Remote, Services as _, look_at_etcd};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
 
 pub struct Session {
     pub folder: Folder,
     pub build: Build,
+    /// Those of the build, and those that earlier builds had nodes on, by name.
+    pub declared: BTreeMap<String, Hypervisor>,
+    /// Hypervisors that are gone for good.
+    pub lost: BTreeSet<String>,
+    /// Hypervisors that each node was on in builds that were deployed from here.
+    places: BTreeMap<String, BTreeSet<String>>,
     /// By name; an error says why there is none.
     pub hypervisors: BTreeMap<String, Result<Arc<Libvirt>, HypervisorError>>,
     pub services: Remote,
@@ -20,23 +27,42 @@ pub struct Session {
 impl Session {
     /// Connects side by side. A hypervisor that does not answer is no error here.
     pub fn open(folder: Folder, build: Build) -> Result<Self, FolderError> {
+        Self::open_without(folder, build, &BTreeSet::new())
+    }
+
+    /// Does not try those that are gone for good.
+    pub fn open_without(folder: Folder, build: Build, lost: &BTreeSet<String>) -> Result<Self, FolderError> {
         let services = Remote::new(&build.deployment, &folder.credentials(&build)?);
+        let (declared, places) = declared(&folder, &build);
+        let connect = |hypervisor: &Hypervisor| match lost.contains(&hypervisor.name) {
+            true => Err(said_to_be_lost(hypervisor)),
+            false => Libvirt::open(&hypervisor.uri).map(Arc::new),
+        };
         let hypervisors = thread::scope(|scope| {
-            let declared = build.deployment.hypervisors.iter();
             let threads: Vec<_> = declared
-                .map(|hypervisor| {
-                    (hypervisor.name.clone(), scope.spawn(|| Libvirt::open(&hypervisor.uri).map(Arc::new)))
-                })
+                .values()
+                .map(|hypervisor| (hypervisor.name.clone(), scope.spawn(|| connect(hypervisor))))
                 .collect();
             threads.into_iter().map(|(name, thread)| (name, thread.join().unwrap_or_else(|_| Err(crashed())))).collect()
         });
-        Ok(Self { folder, build, hypervisors, services })
+        Ok(Self { folder, build, declared, lost: lost.clone(), places, hypervisors, services })
+    }
+
+    /// Storage pools by hypervisor.
+    pub fn pools(&self) -> BTreeMap<String, String> {
+        self.declared.iter().map(|(name, hypervisor)| (name.clone(), hypervisor.pool.clone())).collect()
+    }
+
+    pub fn member_urls(&self, observed: &Observed) -> MemberUrls {
+        observed.member_urls(&self.build.deployment)
     }
 
     /// Those that answered.
-    pub fn reached(&self) -> BTreeMap<String, Arc<dyn Hypervisor>> {
+    pub fn reached(&self) -> BTreeMap<String, Arc<dyn crate::hypervisor::Hypervisor>> {
         let reached = self.hypervisors.iter().filter_map(|(name, result)| Some((name, result.as_ref().ok()?)));
-        reached.map(|(name, libvirt)| (name.clone(), libvirt.clone() as Arc<dyn Hypervisor>)).collect()
+        reached
+            .map(|(name, libvirt)| (name.clone(), libvirt.clone() as Arc<dyn crate::hypervisor::Hypervisor>))
+            .collect()
     }
 
     pub fn libvirt(&self, name: &str) -> Option<&Result<Arc<Libvirt>, HypervisorError>> {
@@ -56,9 +82,11 @@ impl Session {
             };
             threads.into_iter().map(|(name, thread)| (name, join(thread))).collect()
         });
-        let mut observed = Observed { hypervisors, ..Observed::default() };
+        let mut observed = Observed { hypervisors, places: self.places.clone(), ..Observed::default() };
+        let urls = self.member_urls(&observed);
+        self.services.learn_members(urls.values().flatten());
         if self.may_have_etcd(&observed) {
-            self.look_at_etcd(&mut observed);
+            observed.etcd = look_at_etcd(&self.services, &urls);
             let nodes = self.services.nodes().unwrap_or_default();
             observed.nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
         }
@@ -66,7 +94,7 @@ impl Session {
     }
 
     fn look(&self, name: &str, libvirt: &Result<Arc<Libvirt>, HypervisorError>) -> Result<State, HypervisorError> {
-        let pool = self.build.deployment.hypervisor(name).map(|found| found.pool.as_str()).unwrap_or_default();
+        let pool = self.declared.get(name).map(|found| found.pool.as_str()).unwrap_or_default();
         libvirt.as_ref().map_err(Clone::clone)?.observe_in_time(pool)
     }
 
@@ -76,20 +104,28 @@ impl Session {
         let mut running = domains.filter(|domain| domain.running && domain.belongs_to(&self.build.deployment));
         running.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy))
     }
+}
 
-    fn look_at_etcd(&self, observed: &mut Observed) {
-        let Ok(members) = self.services.etcd_members() else { return };
-        for (_, member) in self.build.deployment.etcd_members() {
-            let Ok(status) = self.services.etcd_status(member) else { continue };
-            let leader = members.iter().find(|known| known.id == status.leader);
-            if let Some(leader) = leader {
-                observed.etcd_leader = Some(leader.name.clone());
-                break;
-            }
+/// The hypervisors of the build and of those that were deployed before, and where each node has been. The build decides how
+/// one is reached; a node that left it is still where it was.
+fn declared(folder: &Folder, build: &Build) -> (BTreeMap<String, Hypervisor>, BTreeMap<String, BTreeSet<String>>) {
+    let mut declared = BTreeMap::new();
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // A folder that was interrupted while it was written names nothing.
+    let earlier = folder.deployed_numbers().into_iter().filter_map(|number| folder.deployed(number).ok());
+    for deployment in earlier.map(|build| build.deployment) {
+        for node in deployment.nodes {
+            places.entry(node.name).or_default().insert(node.hypervisor);
         }
-        observed.etcd_members =
-            Some(members.into_iter().map(|member| member.name).filter(|name| !name.is_empty()).collect());
+        declared.extend(deployment.hypervisors.into_iter().map(|hypervisor| (hypervisor.name.clone(), hypervisor)));
     }
+    let built = build.deployment.hypervisors.iter().cloned();
+    declared.extend(built.map(|hypervisor| (hypervisor.name.clone(), hypervisor)));
+    (declared, places)
+}
+
+fn said_to_be_lost(hypervisor: &Hypervisor) -> HypervisorError {
+    HypervisorError::Unreachable { uri: hypervisor.uri.clone(), reason: "it is said to be lost".to_owned() }
 }
 
 fn crashed() -> HypervisorError {

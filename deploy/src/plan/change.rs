@@ -1,5 +1,6 @@
 //! What happens to one node, and why.
 
+use super::Removal;
 use serde::Serialize;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,9 @@ pub struct NodeChange {
     pub old_boot: Option<String>,
     /// etcd is asked to take the member in anew: it has no data, or was no member.
     pub join_etcd: bool,
+    /// The domain on another hypervisor that goes once this one is healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Removal>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -81,6 +85,8 @@ pub enum Reason {
     Definition,
     /// The throw-away layer is gone.
     RootMissing,
+    /// The data disk is gone.
+    DataMissing,
     DataGrows {
         from: u64,
         to: u64,

@@ -5,10 +5,13 @@
 
 mod change;
 mod destroy;
+mod members;
 mod networks;
 mod nodes;
 mod order;
 mod problem;
+mod quorum;
+mod removals;
 mod risk;
 mod skew;
 mod step;
@@ -19,7 +22,7 @@ pub use destroy::{Destruction, destruction, leftovers};
 pub use networks::stand_ins;
 pub use problem::Problem;
 pub use risk::Risk;
-pub use step::{Removal, Step};
+pub use step::{OldMember, Removal, Step};
 
 use crate::build::Build;
 use crate::observed::Observed;
@@ -35,11 +38,13 @@ pub struct Options {
     pub allow_tcg: bool,
     /// Only these nodes are created, replaced or started, and none is removed.
     pub only: Option<BTreeSet<String>>,
+    /// Hypervisors that are gone for good, with all that they had.
+    pub lost: BTreeSet<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_unavailable: 1, allow_tcg: false, only: None }
+        Self { max_unavailable: 1, allow_tcg: false, only: None, lost: BTreeSet::new() }
     }
 }
 
@@ -54,6 +59,8 @@ pub struct Plan {
     pub risks: Vec<Risk>,
     /// What is in the way. With any that is blocking, nothing is done.
     pub problems: Vec<Problem>,
+    /// The steps are only those that let pools be looked into: what they hold decides what is to be done, in the next plan.
+    pub look_again: bool,
 }
 
 impl Plan {
@@ -71,23 +78,63 @@ impl Plan {
     }
 }
 
+/// What all parts of a plan look at.
+struct Context<'a> {
+    build: &'a Build,
+    observed: &'a Observed,
+    options: &'a Options,
+    /// The cluster has run: nodes are replaced with care, and members of etcd join it.
+    formed: bool,
+    /// Nothing of the cluster can be where nobody has looked.
+    all_seen: bool,
+}
+
+impl<'a> Context<'a> {
+    fn new(build: &'a Build, observed: &'a Observed, options: &'a Options) -> Self {
+        let seen = |name: &String| matches!(observed.hypervisors.get(name), Some(Ok(_))) || options.lost.contains(name);
+        let built = build.deployment.hypervisors.iter().map(|hypervisor| &hypervisor.name);
+        let all_seen = built.chain(observed.hypervisors.keys()).all(seen);
+        let domains = observed.hypervisors.values().flatten().flat_map(|state| &state.domains);
+        let mut own = domains.filter(|domain| domain.belongs_to(&build.deployment));
+        let healthy = own.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy));
+        // What runs where nobody can look, runs.
+        let formed = healthy || (!all_seen && !observed.places.is_empty());
+        Self { build, observed, options, formed, all_seen }
+    }
+}
+
 /// Compares what was built with what there is.
 pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
-    let mut problems = problem::unreachable(build, observed);
+    let context = Context::new(build, observed, options);
+    let mut problems = problem::unreachable(&context);
     problems.extend(nodes::impostors(build, observed));
     let mut steps = Vec::new();
     storage::pools(build, observed, &mut steps, &mut problems);
+    let plan = |steps, risks, problems, look_again| Plan {
+        cluster: build.deployment.cluster.clone(),
+        build: build.number,
+        steps,
+        risks,
+        problems,
+        look_again,
+    };
+    if !steps.is_empty() {
+        return plan(steps, Vec::new(), problems, true);
+    }
     let changed_networks = networks::steps(build, observed, &mut steps, &mut problems);
-    let changes = nodes::changes(build, observed, options, &changed_networks, &mut problems);
+    problems.extend(problem::half_a_network(&context, &changed_networks));
+    let removals = removals::removals(&context);
+    let changes = nodes::changes(&context, &removals, &changed_networks, &mut problems);
     let changes = skew::held_back(build, observed, changes, &mut problems);
     storage::uploads(build, observed, &changes, &mut steps, &mut problems);
     let touched: BTreeSet<String> = changes.iter().map(|change| change.node.clone()).collect();
-    let removals = if options.only.is_some() { Vec::new() } else { nodes::removals(build, observed) };
-    let risks = risk::risks(build, observed, &changes, &removals, &changed_networks);
-    steps.extend(order::node_steps(build, observed, options, changes, removals, !changed_networks.is_empty()));
+    let removals = removals::alone(&context, removals, &changes);
+    let forgotten = members::nobodys(&context);
+    let risks = risk::risks(&context, &changes, &removals, &changed_networks);
+    steps.extend(order::node_steps(&context, changes, removals, forgotten, &changed_networks));
     let left = build.deployment.nodes.iter().filter_map(|node| node.kubernetes_node());
     let left =
         left.filter(|name| observed.nodes.get(*name).is_some_and(|node| node.cordoned) && !touched.contains(*name));
     steps.extend(left.map(|node| Step::Uncordon { node: node.to_owned() }));
-    Plan { cluster: build.deployment.cluster.clone(), build: build.number, steps, risks, problems }
+    plan(steps, risks, problems, false)
 }

@@ -1,7 +1,6 @@
-//! What happens to each node, and which domains go.
+//! What happens to each node.
 
-use super::step::Removal;
-use super::{Action, Member, NewData, NodeChange, Options, Problem, Reason, networks};
+use super::{Action, Context, Member, NewData, NodeChange, Problem, Reason, Removal, networks};
 use crate::build::Build;
 use crate::deployment::{Accelerator, Node};
 use crate::observed::{Domain, Observed, State};
@@ -9,46 +8,83 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes in the order of the deployment, on hypervisors that could be reached.
 pub fn changes(
-    build: &Build,
-    observed: &Observed,
-    options: &Options,
+    context: &Context<'_>,
+    removals: &[Removal],
     changed_networks: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) -> Vec<NodeChange> {
-    let formed = is_formed(build, observed);
+    let (build, observed, options) = (context.build, context.observed, context.options);
     let mut without_kvm = BTreeSet::new();
     let mut changes = Vec::new();
     let chosen = |name: &String| options.only.as_ref().is_none_or(|only| only.contains(name));
     for node in build.deployment.nodes.iter().filter(|node| chosen(&node.name)) {
         let Some(Ok(state)) = observed.hypervisors.get(&node.hypervisor) else { continue };
         problems.extend(conflicts(build, node, state));
+        let leaves = removals.iter().find(|old| old.moved_to.is_some() && old.node == node.name);
         let network = changed_networks.get(&node.hypervisor);
-        let Some((action, reasons)) = action(build, observed, node, state, network) else { continue };
+        let Some((action, reasons)) = action(build, node, state, leaves, network) else { continue };
         if action != Action::Wait && needs_kvm(build, node) && !state.kvm && !options.allow_tcg {
             without_kvm.insert(node.hypervisor.clone());
         }
-        changes.push(NodeChange {
-            node: node.name.clone(),
-            hypervisor: node.hypervisor.clone(),
-            action,
-            reasons,
-            healthy: own(build, node, state).is_some_and(is_healthy),
-            drain: formed && action == Action::Replace && node.kubernetes_node().is_some(),
-            member: member(observed, node),
-            new_data: new_data(node, state).filter(|_| action != Action::Wait),
-            old_boot: old_boot(build, observed, node, state, action),
-            join_etcd: formed && joins_etcd(observed, node, state),
-        });
+        let change = change(context, node, state, (action, reasons), leaves, network.is_some());
+        problems.extend(dangers(context, node, state, &change));
+        changes.push(change);
     }
     problems.extend(without_kvm.into_iter().map(|hypervisor| Problem::NoKvm { hypervisor }));
     changes
 }
 
-/// Whether any of the cluster's domains was ever seen healthy: then nodes are replaced with care, before they start at once.
-pub fn is_formed(build: &Build, observed: &Observed) -> bool {
-    let states = observed.hypervisors.values().flatten();
-    let mut own = states.flat_map(|state| &state.domains).filter(|domain| domain.belongs_to(&build.deployment));
-    own.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy))
+fn change(
+    context: &Context<'_>,
+    node: &Node,
+    state: &State,
+    (action, reasons): (Action, Vec<Reason>),
+    leaves: Option<&Removal>,
+    stops: bool,
+) -> NodeChange {
+    let goes_down = action == Action::Replace || (action == Action::Create && leaves.is_some());
+    NodeChange {
+        node: node.name.clone(),
+        hypervisor: node.hypervisor.clone(),
+        action,
+        reasons,
+        healthy: own(context.build, node, state).is_some_and(is_healthy) || leaves.is_some_and(|old| old.healthy),
+        drain: context.formed && goes_down && !stops && node.kubernetes_node().is_some(),
+        member: member(context.observed, node),
+        new_data: new_data(node, state).filter(|_| action != Action::Wait),
+        old_boot: old_boot(context.build, context.observed, node, state, action),
+        join_etcd: context.formed && action != Action::Wait && joins_etcd(context.observed, node, state),
+        leaves: leaves.cloned(),
+    }
+}
+
+/// What would cost data, or make a second machine of one.
+fn dangers(context: &Context<'_>, node: &Node, state: &State, change: &NodeChange) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let (hypervisor, name) = (node.hypervisor.clone(), node.name.clone());
+    if change.action == Action::Create && change.leaves.is_none() {
+        let places = context.observed.places.get(&node.name).into_iter().flatten();
+        let unseen = places.filter(|place| {
+            **place != node.hypervisor
+                && !context.options.lost.contains(*place)
+                && !matches!(context.observed.hypervisors.get(*place), Some(Ok(_)))
+        });
+        problems.extend(unseen.map(|place| Problem::PlaceUnseen { node: name.clone(), place: place.clone() }));
+    }
+    let Some(data) = &change.new_data else { return problems };
+    let volume = data.volume.clone();
+    if own(context.build, node, state).is_some_and(|domain| domain.running) {
+        problems.push(Problem::DataGone { hypervisor, node: name, volume, domain: node.domain.name.clone() });
+    } else if change.join_etcd && is_only_copy(context, node) {
+        problems.push(Problem::OnlyCopy { hypervisor, node: name, volume });
+    }
+    problems
+}
+
+/// Whether no other member has etcd's database.
+fn is_only_copy(context: &Context<'_>, node: &Node) -> bool {
+    let Some(etcd) = &context.observed.etcd else { return context.build.deployment.etcd_members().count() == 1 };
+    etcd.voters().all(|voter| voter.info.name == node.name)
 }
 
 /// Of a node that was started already, its mark knows; else it is the one that Kubernetes sees now.
@@ -115,14 +151,14 @@ fn conflicts(build: &Build, node: &Node, state: &State) -> Vec<Problem> {
 /// `None`: the node is as it should be.
 fn action(
     build: &Build,
-    observed: &Observed,
     node: &Node,
     state: &State,
+    leaves: Option<&Removal>,
     network: Option<&String>,
 ) -> Option<(Action, Vec<Reason>)> {
     let Some(domain) = own(build, node, state) else {
-        let elsewhere = elsewhere(build, observed, node);
-        return Some((Action::Create, vec![elsewhere.map_or(Reason::New, |from| Reason::Moves { from })]));
+        let reason = leaves.map_or(Reason::New, |old| Reason::Moves { from: old.hypervisor.clone() });
+        return Some((Action::Create, vec![reason]));
     };
     let mut reasons = differences(build, node, domain);
     reasons.extend(volume_reasons(node, state));
@@ -135,13 +171,6 @@ fn action(
         return Some((Action::Start, vec![Reason::Stopped]));
     }
     (!is_healthy(domain)).then(|| (Action::Wait, vec![Reason::NeverHealthy]))
-}
-
-/// Another hypervisor that has the node's domain.
-fn elsewhere(build: &Build, observed: &Observed, node: &Node) -> Option<String> {
-    let others = observed.hypervisors.iter().filter(|(name, _)| **name != node.hypervisor);
-    let mut with = others.filter_map(|(name, state)| Some((name, state.as_ref().ok()?)));
-    with.find(|(_, state)| own(build, node, state).is_some()).map(|(name, _)| name.clone())
 }
 
 /// Which digest changed. The domain's XML covers them all: it is named only when nothing else is.
@@ -183,6 +212,7 @@ fn volume_reasons(node: &Node, state: &State) -> Vec<Reason> {
     }
     if let Some(data) = &node.disks.data {
         match pool.volumes.get(&data.volume) {
+            None => reasons.push(Reason::DataMissing),
             Some(volume) if volume.capacity < data.size => {
                 reasons.push(Reason::DataGrows { from: volume.capacity, to: data.size });
             }
@@ -192,47 +222,22 @@ fn volume_reasons(node: &Node, state: &State) -> Vec<Reason> {
     reasons
 }
 
+/// What an inactive pool holds is not known.
 fn new_data(node: &Node, state: &State) -> Option<NewData> {
     let data = node.disks.data.as_ref()?;
-    let there = state.pool.as_ref().is_some_and(|pool| pool.volumes.contains_key(&data.volume));
-    (!there).then(|| NewData { volume: data.volume.clone(), size: data.size })
+    let pool = state.pool.as_ref().filter(|pool| pool.active)?;
+    (!pool.volumes.contains_key(&data.volume)).then(|| NewData { volume: data.volume.clone(), size: data.size })
 }
 
 fn member(observed: &Observed, node: &Node) -> Option<Member> {
     let member = node.etcd.as_ref()?;
-    Some(if observed.etcd_leader.as_ref() == Some(&member.name) { Member::Leader } else { Member::Follower })
+    let leader = observed.etcd.as_ref().and_then(|etcd| etcd.leader.as_ref());
+    Some(if leader == Some(&member.name) { Member::Leader } else { Member::Follower })
 }
 
 /// A member of a cluster that runs has to be taken in anew when its data is not there, or when it is none yet.
 fn joins_etcd(observed: &Observed, node: &Node, state: &State) -> bool {
     let Some(member) = &node.etcd else { return false };
-    let known = observed.etcd_members.as_ref().is_none_or(|members| members.contains(&member.name));
+    let known = observed.etcd.as_ref().is_none_or(|etcd| etcd.knows(&member.name));
     new_data(node, state).is_some() || !known
-}
-
-/// Domains of the cluster that the build does not have on that hypervisor.
-pub fn removals(build: &Build, observed: &Observed) -> Vec<Removal> {
-    let mut removals = Vec::new();
-    for (hypervisor, state) in &observed.hypervisors {
-        let Ok(state) = state else { continue };
-        for domain in state.domains.iter().filter(|domain| domain.belongs_to(&build.deployment)) {
-            let Some(mark) = &domain.mark else { continue };
-            let wanted = build.deployment.nodes.iter().find(|node| node.domain.uuid == domain.uuid);
-            if wanted.is_some_and(|node| node.hypervisor == *hypervisor) {
-                continue;
-            }
-            let first = |serial: &str| domain.disks.get(serial).and_then(|disk| disk.chain.first().cloned());
-            let members = observed.etcd_members.as_ref();
-            removals.push(Removal {
-                hypervisor: hypervisor.clone(),
-                domain: domain.name.clone(),
-                node: mark.node.clone(),
-                moved_to: wanted.map(|node| node.hypervisor.clone()),
-                etcd_member: wanted.is_none() && members.is_some_and(|members| members.contains(&mark.node)),
-                root_volumes: first("kubi-root").into_iter().collect(),
-                data_volumes: first("kubi-data").into_iter().collect(),
-            });
-        }
-    }
-    removals
 }

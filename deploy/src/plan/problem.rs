@@ -1,8 +1,8 @@
 //! What is in the way of a plan.
 
-use crate::build::Build;
-use crate::observed::Observed;
+use super::Context;
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -55,6 +55,26 @@ pub enum Problem {
          this plan does not change. Include {by}, or change it first"
     )]
     Skew { node: String, by: String, version: String },
+    #[error(
+        "network {network} on hypervisor {hypervisor} changes, which stops all of the cluster's nodes there: {left_out} would stay off. \
+         Name them with --only too, or leave --only out"
+    )]
+    HalfANetwork { hypervisor: String, network: String, left_out: String },
+    #[error(
+        "node {node} may still run on hypervisor {place}, which cannot be reached: a second one is not made. When that machine is gone \
+         for good, say --lost {place}"
+    )]
+    PlaceUnseen { node: String, place: String },
+    #[error(
+        "the data disk {volume} of {node} is gone from hypervisor {hypervisor}, but its domain runs and still has it open. Is the pool's \
+         directory mounted? Else save what you need, stop the domain (virsh shutdown {domain}), and run this again"
+    )]
+    DataGone { hypervisor: String, node: String, volume: String, domain: String },
+    #[error(
+        "{node} is etcd's only member and would start without its data: there is no other to copy it from. Bring its data disk {volume} to \
+         hypervisor {hypervisor} (docs/operations.md, 'Move a node' and 'Recover a lost quorum')"
+    )]
+    OnlyCopy { hypervisor: String, node: String, volume: String },
     #[error("{path} cannot be read as libvirt XML; run `kubi verify`")]
     BadXml { path: String },
 }
@@ -66,13 +86,36 @@ impl Problem {
     }
 }
 
-pub fn unreachable(build: &Build, observed: &Observed) -> Vec<Problem> {
-    let names = build.deployment.hypervisors.iter().map(|hypervisor| &hypervisor.name);
+pub fn unreachable(context: &Context<'_>) -> Vec<Problem> {
+    let observed = &context.observed.hypervisors;
+    let built: BTreeSet<&String> = context.build.deployment.hypervisors.iter().map(|built| &built.name).collect();
+    // One that the build has no more is not missed when it is said to be lost.
+    let others = observed.keys().filter(|name| !built.contains(name) && !context.options.lost.contains(*name));
+    let names: BTreeSet<&String> = built.iter().copied().chain(others).collect();
+    let reason = |name: &String| match observed.get(name) {
+        Some(Ok(_)) => None,
+        Some(Err(reason)) => Some(reason.clone()),
+        None => Some("it was not asked".to_owned()),
+    };
     names
-        .filter_map(|name| match observed.hypervisors.get(name) {
-            Some(Ok(_)) => None,
-            Some(Err(reason)) => Some(Problem::Unreachable { hypervisor: name.clone(), reason: reason.clone() }),
-            None => Some(Problem::Unreachable { hypervisor: name.clone(), reason: "it was not asked".to_owned() }),
-        })
+        .into_iter()
+        .filter_map(|name| Some(Problem::Unreachable { hypervisor: name.clone(), reason: reason(name)? }))
         .collect()
+}
+
+/// A changed network stops every node on its hypervisor, and only those of the plan start again.
+pub fn half_a_network(context: &Context<'_>, changed: &BTreeMap<String, String>) -> Vec<Problem> {
+    let Some(only) = &context.options.only else { return Vec::new() };
+    let left_out = |hypervisor: &String| -> Vec<&str> {
+        let Some(Ok(state)) = context.observed.hypervisors.get(hypervisor) else { return Vec::new() };
+        let own = state.domains.iter().filter(|domain| domain.running && domain.belongs_to(&context.build.deployment));
+        let names = own.filter_map(|domain| Some(domain.mark.as_ref()?.node.as_str()));
+        names.filter(|name| !only.contains(*name)).collect()
+    };
+    let problem = |(hypervisor, network): (&String, &String)| Problem::HalfANetwork {
+        hypervisor: hypervisor.clone(),
+        network: network.clone(),
+        left_out: left_out(hypervisor).join(", "),
+    };
+    changed.iter().filter(|(hypervisor, _)| !left_out(hypervisor).is_empty()).map(problem).collect()
 }

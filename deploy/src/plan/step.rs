@@ -50,6 +50,23 @@ pub enum Step {
     Uncordon {
         node: String,
     },
+    /// etcd lists a member that nobody runs.
+    ForgetMember(OldMember),
+}
+
+/// A member in etcd's list that is in neither the build nor any domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OldMember {
+    pub id: String,
+    /// Empty when it never started.
+    pub name: String,
+}
+
+impl OldMember {
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
 }
 
 /// A domain of the cluster that the build no longer has there.
@@ -64,6 +81,8 @@ pub struct Removal {
     pub moved_to: Option<String>,
     /// etcd forgets the member first.
     pub etcd_member: bool,
+    /// Its domain runs and was seen healthy.
+    pub healthy: bool,
     /// Throw-away volumes that go with it.
     pub root_volumes: Vec<String>,
     /// Data volumes that stay.
@@ -87,7 +106,11 @@ impl Step {
             | Step::StartNetwork { hypervisor, .. }
             | Step::ChangeNetwork { hypervisor, .. }
             | Step::Upload { hypervisor, .. } => Some(hypervisor),
-            Step::FirstBoot { .. } | Step::Nodes { .. } | Step::Remove(_) | Step::Uncordon { .. } => None,
+            Step::FirstBoot { .. }
+            | Step::Nodes { .. }
+            | Step::Remove(_)
+            | Step::ForgetMember(_)
+            | Step::Uncordon { .. } => None,
         }
     }
 }

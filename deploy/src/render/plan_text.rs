@@ -19,6 +19,9 @@ pub fn plan_text(plan: &Plan) -> String {
         let _ = write!(out, "{:>3}. ", index + 1);
         step_text(&mut out, step);
     }
+    if plan.look_again {
+        let _ = writeln!(out, "     then looks again: what the pool holds decides what else is to be done");
+    }
     for risk in &plan.risks {
         let _ = writeln!(out, "risk: {risk}");
     }
@@ -71,6 +74,7 @@ fn step_text(out: &mut String, step: &Step) {
             let data = removal.data_volumes.iter().map(|volume| format!("; keeps {volume}")).collect::<String>();
             writeln!(out, "remove {} from {}: {why}{member}{data}", removal.node, removal.hypervisor)
         }
+        Step::ForgetMember(old) => writeln!(out, "etcd forgets {}: nobody runs it", old.label()),
     };
 }
 
@@ -110,6 +114,7 @@ fn reason_text(reason: &Reason) -> String {
         Reason::Artifacts { from, to } => format!("artifact disk {} -> {}", optional(from), optional(to)),
         Reason::Overlay { from, to } => format!("overlay {} -> {}", short(from), short(to)),
         Reason::Definition => "domain XML".to_owned(),
+        Reason::DataMissing => "its data disk is gone".to_owned(),
         Reason::RootMissing => "its throw-away layer is missing".to_owned(),
         Reason::DataGrows { from, to } => format!("data disk {} -> {}", bytes(*from), bytes(*to)),
         Reason::NetworkChanges { network } => format!("network {network} changes"),

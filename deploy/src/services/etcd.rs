@@ -16,6 +16,10 @@ pub struct MemberInfo {
     /// Empty until it has started.
     pub name: String,
     pub peer_urls: Vec<String>,
+    /// On the cluster's network.
+    pub client_urls: Vec<String>,
+    /// It copies the database, but has no vote yet.
+    pub learner: bool,
 }
 
 /// A member as it describes itself.
@@ -61,18 +65,28 @@ pub fn status(http: &Http, url: &str) -> Result<MemberStatus, ServiceError> {
 pub fn members(http: &Http, url: &str) -> Result<Vec<MemberInfo>, ServiceError> {
     let answer = post(http, url, "/v3/cluster/member/list", &json!({}))?;
     let members = answer["members"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(members
-        .iter()
-        .map(|member| MemberInfo {
-            id: text(&member["ID"]),
-            name: text(&member["name"]),
-            peer_urls: member["peerURLs"].as_array().into_iter().flatten().map(text).collect(),
-        })
-        .collect())
+    let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect();
+    let member = |member: &Value| MemberInfo {
+        id: text(&member["ID"]),
+        name: text(&member["name"]),
+        peer_urls: list(&member["peerURLs"]),
+        client_urls: list(&member["clientURLs"]),
+        // Absent when false.
+        learner: member["isLearner"] == true,
+    };
+    Ok(members.iter().map(member).collect())
 }
 
-pub fn add(http: &Http, url: &str, peer_url: &str) -> Result<(), ServiceError> {
-    post(http, url, "/v3/cluster/member/add", &json!({ "peerURLs": [peer_url] })).map(drop)
+pub fn add_learner(http: &Http, url: &str, peer_url: &str) -> Result<(), ServiceError> {
+    post(http, url, "/v3/cluster/member/add", &json!({ "peerURLs": [peer_url], "isLearner": true })).map(drop)
+}
+
+pub fn promote(http: &Http, url: &str, id: &str) -> Result<(), ServiceError> {
+    post(http, url, "/v3/cluster/member/promote", &json!({ "ID": id })).map(drop)
+}
+
+pub fn update(http: &Http, url: &str, id: &str, peer_url: &str) -> Result<(), ServiceError> {
+    post(http, url, "/v3/cluster/member/update", &json!({ "ID": id, "peerURLs": [peer_url] })).map(drop)
 }
 
 pub fn remove(http: &Http, url: &str, id: &str) -> Result<(), ServiceError> {

@@ -7,6 +7,7 @@ mod etcd;
 mod expiry;
 mod http;
 mod kubernetes;
+mod look;
 mod merge;
 mod remote;
 
@@ -15,10 +16,11 @@ pub use etcd::{MemberInfo, MemberStatus};
 pub use expiry::{certificate_expiries, peer_expiry};
 pub use http::Pem;
 pub use kubernetes::{Api, NodeInfo, Pod};
+pub use look::look_at_etcd;
 pub use merge::merge_kubeconfig;
 pub use remote::Remote;
 
-use crate::deployment::{EtcdMember, Wait};
+use crate::deployment::Wait;
 
 /// Why a service did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,13 +53,19 @@ pub trait Services: Sync {
     /// Whether a condition holds; else what is in the way.
     fn holds(&self, wait: &Wait) -> Result<(), String>;
 
-    fn etcd_status(&self, member: &EtcdMember) -> Result<MemberStatus, ServiceError>;
+    /// As the member at this URL describes itself.
+    fn etcd_status(&self, url: &str) -> Result<MemberStatus, ServiceError>;
     /// As the first member that answers sees them.
     fn etcd_members(&self) -> Result<Vec<MemberInfo>, ServiceError>;
-    fn etcd_add(&self, peer_url: &str) -> Result<(), ServiceError>;
+    /// A learner copies the database before its vote counts.
+    fn etcd_add_learner(&self, peer_url: &str) -> Result<(), ServiceError>;
+    /// Makes a learner a member that votes. Refused until it has copied enough.
+    fn etcd_promote(&self, id: &str) -> Result<(), ServiceError>;
+    /// The member's own address among members has changed.
+    fn etcd_update(&self, id: &str, peer_url: &str) -> Result<(), ServiceError>;
     fn etcd_remove(&self, id: &str) -> Result<(), ServiceError>;
-    /// The member gives its leadership to another one.
-    fn etcd_move_leader(&self, from: &EtcdMember, to: &str) -> Result<(), ServiceError>;
+    /// The member at the URL gives its leadership to another one.
+    fn etcd_move_leader(&self, from: &str, to: &str) -> Result<(), ServiceError>;
 
     fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError>;
     fn cordon(&self, node: &str) -> Result<(), ServiceError>;

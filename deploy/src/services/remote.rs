@@ -3,14 +3,18 @@
 use super::http::{Http, Pem, message};
 use super::kubernetes::Api;
 use super::{Credentials, MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, etcd};
-use crate::deployment::{Deployment, EtcdMember, Wait};
+use crate::deployment::{Deployment, Wait};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use ureq::http::Method;
 
 pub struct Remote {
     etcd: Result<Http, String>,
     kubernetes: Result<Http, String>,
-    /// Client URLs of all members, on the management network.
+    /// Client URLs of the build's members, on the management network.
     members: Vec<String>,
+    /// Those of members that run, but are not in the build.
+    others: Mutex<BTreeSet<String>>,
     api_servers: Vec<String>,
 }
 
@@ -27,6 +31,7 @@ impl Remote {
             etcd: client(credentials.etcd.as_ref(), "the build has no client certificate for etcd"),
             kubernetes: client(credentials.kubernetes.as_ref(), "the build has no operator's kubeconfig"),
             members,
+            others: Mutex::default(),
             api_servers: api_servers.collect(),
         }
     }
@@ -40,11 +45,18 @@ impl Remote {
         Ok(Api { http, endpoints: self.api_servers.clone() })
     }
 
+    /// Members that are not in the build are asked too: they may be all that there is.
+    pub fn learn_members<'a>(&self, urls: impl Iterator<Item = &'a String>) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.extend(urls.filter(|url| !self.members.contains(url)).cloned());
+    }
+
     /// Asks members in turn until one answers.
     fn any_member<T>(&self, call: impl Fn(&Http, &str) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
         let http = self.etcd()?;
         let mut last = ServiceError::NoCredentials("the build has no etcd member".to_owned());
-        for url in &self.members {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for url in self.members.iter().chain(&others) {
             match call(http, url) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
@@ -83,24 +95,32 @@ impl Services for Remote {
         }
     }
 
-    fn etcd_status(&self, member: &EtcdMember) -> Result<MemberStatus, ServiceError> {
-        etcd::status(self.etcd()?, &member.management_url)
+    fn etcd_status(&self, url: &str) -> Result<MemberStatus, ServiceError> {
+        etcd::status(self.etcd()?, url)
     }
 
     fn etcd_members(&self) -> Result<Vec<MemberInfo>, ServiceError> {
         self.any_member(etcd::members)
     }
 
-    fn etcd_add(&self, peer_url: &str) -> Result<(), ServiceError> {
-        self.any_member(|http, url| etcd::add(http, url, peer_url))
+    fn etcd_add_learner(&self, peer_url: &str) -> Result<(), ServiceError> {
+        self.any_member(|http, url| etcd::add_learner(http, url, peer_url))
+    }
+
+    fn etcd_promote(&self, id: &str) -> Result<(), ServiceError> {
+        self.any_member(|http, url| etcd::promote(http, url, id))
+    }
+
+    fn etcd_update(&self, id: &str, peer_url: &str) -> Result<(), ServiceError> {
+        self.any_member(|http, url| etcd::update(http, url, id, peer_url))
     }
 
     fn etcd_remove(&self, id: &str) -> Result<(), ServiceError> {
         self.any_member(|http, url| etcd::remove(http, url, id))
     }
 
-    fn etcd_move_leader(&self, from: &EtcdMember, to: &str) -> Result<(), ServiceError> {
-        etcd::move_leader(self.etcd()?, &from.management_url, to)
+    fn etcd_move_leader(&self, from: &str, to: &str) -> Result<(), ServiceError> {
+        etcd::move_leader(self.etcd()?, from, to)
     }
 
     fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError> {

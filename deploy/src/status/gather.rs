@@ -112,7 +112,7 @@ fn member(node: &Node, services: &Remote) -> MemberRow {
     row.healthy = health.is_ok();
     row.reason = health.err();
     if row.healthy
-        && let Ok(status) = services.etcd_status(member)
+        && let Ok(status) = services.etcd_status(&member.management_url)
     {
         row.leader = status.is_leader();
         row.version = status.version;

@@ -18,6 +18,10 @@ pub struct TestNode {
     pub base: u32,
     pub memory: u64,
     pub data: u64,
+    /// Tells two addresses of one member apart.
+    pub peer: &'static str,
+    /// Has the address of a node that is no more.
+    pub peer_of: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub fn node(name: &str, roles: &[&'static str]) -> TestNode {
         base: 1,
         memory: 1 << 30,
         data: 1 << 30,
+        peer: "",
+        peer_of: None,
     }
 }
 
@@ -141,10 +147,11 @@ impl TestCluster {
     fn domain_xml(&self, node: &TestNode) -> String {
         let (cluster, name) = (&self.name, &node.name);
         let uuid = domain_uuid(cluster, name);
+        let etcd = self.etcd_settings(node);
         format!(
             "<domain type='{}'><name>{cluster}-{name}</name><uuid>{uuid}</uuid><metadata>\
              <kubi:node xmlns:kubi='urn:kubi:node:v1' cluster='{cluster}' node='{name}' bundle='{}'/></metadata>\
-             <memory>{}</memory><sysinfo><oemStrings><entry>kubi.node={name}</entry></oemStrings></sysinfo><devices>\
+             <memory>{}</memory><sysinfo><oemStrings><entry>kubi.node={name}</entry>{etcd}</oemStrings></sysinfo><devices>\
              <disk type='volume'><source pool='default' volume='{cluster}-{name}-root.qcow2'/><backingStore type='volume'>\
              <source pool='default' volume='{}'/><backingStore type='volume'><source pool='default' volume='{}'/></backingStore>\
              </backingStore><serial>kubi-root</serial></disk>\
@@ -159,6 +166,24 @@ impl TestCluster {
             image_name("base", node.base, ".qcow2"),
             image_name("artifacts", node.artifacts, ".squashfs"),
         )
+    }
+
+    fn is_member(node: &TestNode) -> bool {
+        node.roles.contains(&"etcd")
+    }
+
+    pub fn peer_url(node: &TestNode) -> String {
+        format!("https://peer-{}{}:2380", node.peer_of.unwrap_or(&node.name), node.peer)
+    }
+
+    /// What the bundle of a member says; the pretended guest reads it here.
+    fn etcd_settings(&self, node: &TestNode) -> String {
+        if !Self::is_member(node) {
+            return String::new();
+        }
+        let members = self.nodes.iter().filter(|node| Self::is_member(node));
+        let initial: Vec<String> = members.map(|m| format!("{}={}", m.name, Self::peer_url(m))).collect();
+        format!("<entry>guest.peer={}</entry><entry>guest.initial={}</entry>", Self::peer_url(node), initial.join(","))
     }
 
     fn images(&self) -> Vec<Value> {
@@ -190,7 +215,7 @@ impl TestCluster {
         let mut wait = Vec::new();
         let etcd = node.roles.contains(&"etcd").then(|| {
             wait.push(json!({"kind": "etcdMember", "url": format!("https://{address}:2379")}));
-            json!({"name": name, "peerUrl": format!("https://peer-{name}:2380"), "clientUrl": format!("https://{name}:2379"),
+            json!({"name": name, "peerUrl": Self::peer_url(node), "clientUrl": format!("https://{name}:2379"),
                    "managementUrl": format!("https://{address}:2379")})
         });
         if node.roles.contains(&"controller") {

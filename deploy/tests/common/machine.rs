@@ -18,6 +18,8 @@ pub struct Shared {
     /// Calls that still go through; then the program has been killed.
     pub calls_left: AtomicI64,
     pub log: Mutex<Vec<String>>,
+    /// Calls that hold the text fail so many times.
+    pub failing: Mutex<Option<(String, u32)>>,
 }
 
 impl Shared {
@@ -29,6 +31,13 @@ impl Shared {
     pub fn call(&self, what: String) -> Result<(), HypervisorError> {
         if self.calls_left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             return Err(HypervisorError::Failed { doing: what, reason: "killed".into() });
+        }
+        if let Some((text, times)) = self.failing.lock().unwrap().as_mut()
+            && *times > 0
+            && what.contains(text.as_str())
+        {
+            *times -= 1;
+            return Err(HypervisorError::Failed { doing: what, reason: "told to".into() });
         }
         self.log.lock().unwrap().push(what);
         Ok(())
@@ -44,6 +53,7 @@ pub struct FakeDomain {
 #[derive(Default)]
 pub struct Inner {
     pub kvm: bool,
+    pub pool_off: bool,
     pub volumes: BTreeMap<String, (u64, Vec<u8>, Option<String>)>,
     pub networks: BTreeMap<String, (String, bool)>,
     pub domains: BTreeMap<String, FakeDomain>,
@@ -79,12 +89,14 @@ impl Machine {
             capacity: *capacity,
             allocation: bytes.len() as u64,
         };
+        // libvirt lists nothing of a pool that is off.
+        let volumes = inner.volumes.iter().filter(|_| !inner.pool_off);
         let pool = Pool {
-            active: true,
+            active: !inner.pool_off,
             kind: "dir".into(),
             directory: DIRECTORY.into(),
             available: 1 << 40,
-            volumes: inner.volumes.iter().map(|(name, entry)| (name.clone(), volume(entry))).collect(),
+            volumes: volumes.map(|(name, entry)| (name.clone(), volume(entry))).collect(),
         };
         let networks = inner.networks.iter().map(|(name, (xml, active))| Network {
             name: name.clone(),
@@ -134,7 +146,9 @@ impl Hypervisor for Machine {
     }
 
     fn start_pool(&self, pool: &str) -> Result<(), HypervisorError> {
-        self.call(&format!("start pool {pool}"))
+        self.call(&format!("start pool {pool}"))?;
+        self.inner.lock().unwrap().pool_off = false;
+        Ok(())
     }
 
     fn define_network(&self, xml: &str) -> Result<(), HypervisorError> {
@@ -177,6 +191,10 @@ impl Hypervisor for Machine {
         self.call(&format!("delete volume {name}"))?;
         assert!(!name.ends_with("-data.raw"), "a data disk is deleted: {name}");
         let mut inner = self.inner.lock().unwrap();
+        assert!(!inner.pool_off, "the pool is off");
+        for (layer, (_, _, backing)) in &inner.volumes {
+            assert_ne!(backing.as_deref(), Some(name), "{name} is deleted under {layer}");
+        }
         for domain in inner.domains.values().filter(|domain| domain.since.is_some()) {
             let used = Domain::read(&domain.xml, true).unwrap().volumes;
             assert!(!used.contains(name), "{name} is deleted under a running domain");
@@ -262,6 +280,7 @@ impl Hypervisor for Machine {
     }
 
     fn is_running(&self, name: &str) -> Result<bool, HypervisorError> {
+        self.call(&format!("ask whether {name} runs"))?;
         let inner = self.inner.lock().unwrap();
         Ok(inner.domains.get(name).ok_or_else(|| failed("no such domain"))?.since.is_some())
     }

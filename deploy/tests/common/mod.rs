@@ -10,5 +10,6 @@
 
 pub mod cluster;
 pub mod e2e;
+pub mod etcd;
 pub mod machine;
 pub mod world;

@@ -1,31 +1,27 @@
 //! A whole pretended world: hypervisors, the cluster's services on top of what runs there, and time.
 
 use super::cluster::image_bytes;
+use super::etcd::{BOOT, Etcd, Guest};
 use super::machine::{Machine, Shared};
 use kubi_deploy::apply::{ApplyError, Clock, Event, Limits, Report, World, apply};
 use kubi_deploy::build::Build;
-use kubi_deploy::deployment::{Deployment, EtcdMember, Node, Wait};
+use kubi_deploy::deployment::{Deployment, Node, Wait};
 use kubi_deploy::hypervisor::Hypervisor;
-use kubi_deploy::observed::Observed;
+use kubi_deploy::observed::{Domain, Observed};
 use kubi_deploy::plan::{Options, Plan, plan};
-use kubi_deploy::services::{MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services};
+use kubi_deploy::services::{MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, look_at_etcd};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// From power on to healthy.
-pub const BOOT: Duration = Duration::from_secs(40);
 
 /// From a kubelet's last word until its Node is not Ready.
 const GRACE: Duration = Duration::from_secs(40);
 
 #[derive(Default)]
 pub struct ServiceState {
-    /// Names of etcd's members; their data would say the same.
-    pub members: BTreeSet<String>,
-    pub leader: String,
+    pub etcd: Etcd,
     pub cordoned: BTreeSet<String>,
     pub pods: Vec<Pod>,
     /// Pods that a disruption budget holds.
@@ -44,6 +40,11 @@ pub struct Fake {
     /// Image files that were damaged.
     pub damaged: Mutex<BTreeSet<String>>,
     pub limits: Limits,
+    /// etcd may not stand still, whatever happens.
+    pub quorum_must_hold: AtomicBool,
+    /// Hypervisors that cannot be reached.
+    pub out_of_reach: Mutex<BTreeSet<String>>,
+    pub places: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Members by the URL that they have or had.
     addresses: Mutex<BTreeMap<String, String>>,
     kubernetes_nodes: Mutex<BTreeSet<String>>,
@@ -70,6 +71,9 @@ impl Fake {
             events: Mutex::default(),
             damaged: Mutex::default(),
             limits: Limits::default(),
+            quorum_must_hold: AtomicBool::new(false),
+            out_of_reach: Mutex::default(),
+            places: Mutex::default(),
             addresses: Mutex::default(),
             kubernetes_nodes: Mutex::default(),
             told: Mutex::default(),
@@ -86,14 +90,20 @@ impl Fake {
     }
 
     pub fn observe(&self) -> Observed {
-        let nodes = self.known_nodes();
-        let state = self.state.lock().unwrap();
-        Observed {
-            hypervisors: self.machines.iter().map(|(name, machine)| (name.clone(), Ok(machine.snapshot()))).collect(),
-            etcd_leader: Some(state.leader.clone()).filter(|leader| !leader.is_empty()),
-            nodes,
-            etcd_members: (!state.members.is_empty()).then(|| state.members.clone()),
-        }
+        let out_of_reach = self.out_of_reach.lock().unwrap().clone();
+        let look = |(name, machine): (&String, &Arc<Machine>)| match out_of_reach.contains(name) {
+            true => (name.clone(), Err("no route".to_owned())),
+            false => (name.clone(), Ok(machine.snapshot())),
+        };
+        let mut observed = Observed {
+            hypervisors: self.machines.iter().map(look).collect(),
+            places: self.places.lock().unwrap().clone(),
+            nodes: self.known_nodes(),
+            etcd: None,
+        };
+        let deployment = self.deployment.lock().unwrap().clone();
+        observed.etcd = look_at_etcd(self, &observed.member_urls(&deployment));
+        observed
     }
 
     /// Looking costs no call.
@@ -103,21 +113,40 @@ impl Fake {
     }
 
     pub fn plan(&self, build: &Build) -> Plan {
-        plan(build, &self.observe(), &Options::default())
+        self.plan_with(build, &Options::default())
+    }
+
+    pub fn plan_with(&self, build: &Build, options: &Options) -> Plan {
+        self.learn(&build.deployment);
+        plan(build, &self.observe(), options)
     }
 
     /// Plans and applies, as the command does.
     pub fn apply(&self, build: &Build) -> Result<Plan, ApplyError> {
-        self.learn(&build.deployment);
-        let plan = self.plan(build);
-        assert_eq!(plan.problems, [], "nothing is in the way");
-        self.carry_out(build, &plan).map(|()| plan)
+        self.apply_with(build, &Options::default())
+    }
+
+    pub fn apply_with(&self, build: &Build, options: &Options) -> Result<Plan, ApplyError> {
+        loop {
+            let plan = self.plan_with(build, options);
+            assert_eq!(plan.problems, [], "nothing is in the way");
+            for node in &build.deployment.nodes {
+                let mut places = self.places.lock().unwrap();
+                places.entry(node.name.clone()).or_default().insert(node.hypervisor.clone());
+            }
+            self.carry_out(build, &plan)?;
+            if !plan.look_again {
+                return Ok(plan);
+            }
+        }
     }
 
     pub fn carry_out(&self, build: &Build, plan: &Plan) -> Result<(), ApplyError> {
+        let out_of_reach = self.out_of_reach.lock().unwrap().clone();
         let hypervisors = self
             .machines
             .iter()
+            .filter(|(name, _)| !out_of_reach.contains(*name))
             .map(|(name, machine)| (name.clone(), machine.clone() as Arc<dyn Hypervisor>))
             .collect();
         let open_image = |file: &str| -> io::Result<Box<dyn io::Read + Send>> {
@@ -132,6 +161,7 @@ impl Fake {
             open_image: &open_image,
             hypervisors: &hypervisors,
             services: self,
+            pools: self.machines.keys().map(|name| (name.clone(), "default".to_owned())).collect(),
             member_urls: self.observe().member_urls(&build.deployment),
             clock: self,
             report: self,
@@ -143,7 +173,8 @@ impl Fake {
     /// What happened, without looking at things.
     pub fn log(&self) -> Vec<String> {
         let log = self.shared.log.lock().unwrap();
-        log.iter().filter(|line| !line.contains(": observe") && !line.contains("mark domain")).cloned().collect()
+        let looks = [": observe", "mark domain", "ask ", "uncordon"];
+        log.iter().filter(|line| !looks.iter().any(|look| line.contains(look))).cloned().collect()
     }
 
     pub fn forget_log(&self) {
@@ -160,18 +191,28 @@ impl Fake {
         self.deployment.lock().unwrap().nodes.iter().find(|node| choose(node)).cloned()
     }
 
+    /// Whatever machine it is on: a node runs once.
+    fn domain(&self, name: &str) -> Option<(Domain, String, Duration, Arc<Machine>)> {
+        let domain = format!("dev-{name}");
+        let mut found = self.machines.values().filter_map(|machine| {
+            let (since, xml) = {
+                let inner = machine.inner.lock().unwrap();
+                let found = inner.domains.get(&domain)?;
+                (found.since?, found.xml.clone())
+            };
+            Some((Domain::read(&xml, true).unwrap(), xml, since, machine.clone()))
+        });
+        let first = found.next();
+        assert!(found.next().is_none(), "{name} runs twice");
+        first
+    }
+
     /// Runs for long enough, and its bundle is a good one. Gives the bundle.
     pub fn up(&self, name: &str) -> Option<String> {
-        for machine in self.machines.values() {
-            let since =
-                machine.inner.lock().unwrap().domains.get(&format!("dev-{name}")).and_then(|domain| domain.since);
-            let Some(since) = since else { continue };
-            let domain = machine.snapshot().domains.into_iter().find(|domain| domain.name == format!("dev-{name}"))?;
-            let bundle = domain.mark?.bundle;
-            let ready = self.shared.now() >= since + BOOT && !self.broken.lock().unwrap().contains(&bundle);
-            return ready.then_some(bundle);
-        }
-        None
+        let (domain, _, since, _) = self.domain(name)?;
+        let bundle = domain.mark?.bundle;
+        let ready = self.shared.now() >= since + BOOT && !self.broken.lock().unwrap().contains(&bundle);
+        ready.then_some(bundle)
     }
 
     /// What Kubernetes knows of a node: it believes the last word of a kubelet for a while.
@@ -195,28 +236,78 @@ impl Fake {
         Err(self.refused("not now"))
     }
 
-    fn healthy_members(&self) -> usize {
-        let members = self.state.lock().unwrap().members.clone();
-        members.iter().filter(|name| self.up(name).is_some()).count()
+    /// The guest of a member that is up, and where its data disk is.
+    fn guest(&self, name: &str) -> Option<(Guest, String, Arc<Machine>)> {
+        self.up(name)?;
+        let (domain, xml, since, machine) = self.domain(name)?;
+        let document = roxmltree::Document::parse(&xml).unwrap();
+        let entries: Vec<&str> =
+            document.descendants().filter(|n| n.has_tag_name("entry")).filter_map(|n| n.text()).collect();
+        let entry = |key: &str| entries.iter().find_map(|entry| entry.strip_prefix(key)).map(str::to_owned);
+        let volume = domain.disks["kubi-data"].chain[0].clone();
+        // One whose file was deleted under it goes on as it is.
+        let bytes = machine.inner.lock().unwrap().volumes.get(&volume).map(|volume| volume.1.clone());
+        let id = bytes.map(|bytes| String::from_utf8(bytes).unwrap()).filter(|id| !id.is_empty());
+        let existing = entry("kubi.etcd=existing").and_then(|_| entry("kubi.etcd.initial-cluster="));
+        let (peer_url, initial) = (entry("guest.peer=")?, entry("guest.initial=")?);
+        Some((Guest { name: name.into(), peer_url, initial, existing, id, up: since + BOOT }, volume, machine))
     }
 
-    fn has_quorum(&self) -> bool {
-        let members = self.state.lock().unwrap().members.len();
-        self.healthy_members() > members / 2
-    }
-
-    /// All three started at once: they form etcd.
-    fn form(&self) {
+    /// Lets etcd see who is there by now.
+    fn settle(&self) {
+        let names: BTreeSet<String> = self.addresses.lock().unwrap().values().cloned().collect();
+        let guests: Vec<_> = names.iter().filter_map(|name| self.guest(name)).collect();
+        let there = guests.iter().map(|(guest, ..)| guest.clone()).collect();
         let mut state = self.state.lock().unwrap();
-        if state.members.is_empty() {
-            let deployment = self.deployment.lock().unwrap();
-            state.members = deployment.etcd_members().map(|(_, member)| member.name.clone()).collect();
-            state.leader = state.members.first().cloned().unwrap_or_default();
+        let written = state.etcd.settle(there);
+        if self.quorum_must_hold.load(Ordering::SeqCst) {
+            assert!(state.etcd.has_quorum(), "etcd stands still: {:?}\n{:#?}", state.etcd.members, self.log());
         }
+        drop(state);
+        for (guest, volume, machine) in guests {
+            if let Some(id) = written.get(&guest.name) {
+                machine.inner.lock().unwrap().volumes.get_mut(&volume).unwrap().1 = id.clone().into_bytes();
+            }
+        }
+    }
+
+    /// The power of these nodes is cut.
+    pub fn cut(&self, names: &[&str]) {
+        for machine in self.machines.values() {
+            let mut inner = machine.inner.lock().unwrap();
+            for name in names {
+                inner.domains.get_mut(&format!("dev-{name}")).into_iter().for_each(|domain| domain.since = None);
+            }
+        }
+    }
+
+    /// Calls that hold the text fail so many times.
+    pub fn fail(&self, text: &str, times: u32) {
+        *self.shared.failing.lock().unwrap() = Some((text.to_owned(), times));
+    }
+
+    /// Names as etcd lists them; a learner's with a question mark.
+    pub fn members(&self) -> Vec<String> {
+        self.settle();
+        let state = self.state.lock().unwrap();
+        let label = |member: &super::etcd::Member| format!("{}{}", member.name, if member.learner { "?" } else { "" });
+        state.etcd.members.iter().map(label).collect()
     }
 
     fn refused(&self, message: &str) -> ServiceError {
         ServiceError::Refused { url: "etcd".into(), status: 500, message: message.into() }
+    }
+
+    /// Every call of a service: it may be the last one.
+    fn ask(&self, what: String) -> Result<(), ServiceError> {
+        self.shared.call(what).map_err(|error| self.refused(&error.to_string()))?;
+        self.settle();
+        Ok(())
+    }
+
+    fn etcd<T>(&self, what: String, call: impl FnOnce(&mut Etcd) -> Result<T, String>) -> Result<T, ServiceError> {
+        self.ask(what)?;
+        call(&mut self.state.lock().unwrap().etcd).map_err(|message| self.refused(&message))
     }
 }
 
@@ -238,67 +329,83 @@ impl Report for Fake {
 
 impl Services for Fake {
     fn holds(&self, wait: &Wait) -> Result<(), String> {
-        let name = match wait {
+        let failed = |error: ServiceError| error.to_string();
+        match wait {
             Wait::EtcdMember { url } => {
-                self.form();
-                if !self.has_quorum() {
-                    return Err("etcd has no quorum".into());
-                }
-                self.addresses.lock().unwrap().get(url).expect("somebody has been there").clone()
+                let name = self.addresses.lock().unwrap().get(url).cloned().ok_or("nobody is there")?;
+                self.ask(format!("ask for the health of {name}")).map_err(failed)?;
+                let healthy = self.state.lock().unwrap().etcd.is_healthy(&name);
+                if healthy { Ok(()) } else { Err("etcd is not healthy".into()) }
             }
             Wait::ApiServer { url } => {
-                self.node(|node| node.wait_for.contains(&Wait::ApiServer { url: url.clone() })).unwrap().name
+                let name = self.node(|n| n.wait_for.contains(&Wait::ApiServer { url: url.clone() })).unwrap().name;
+                self.ask(format!("ask for the API of {name}")).map_err(failed)?;
+                let etcd = self.state.lock().unwrap().etcd.has_quorum();
+                self.up(&name).filter(|_| etcd).map(drop).ok_or_else(|| "not up".into())
             }
             Wait::Node { name, label } => {
+                self.ask(format!("ask for Node {name}")).map_err(failed)?;
                 let (bundle, _) = self.told(name).ok_or("not up")?;
-                return if bundle[7..70] == **label { Ok(()) } else { Err("another label".into()) };
+                if bundle[7..70] == **label { Ok(()) } else { Err("another label".into()) }
             }
-        };
-        self.up(&name).map(drop).ok_or_else(|| "not up".into())
+        }
     }
 
-    fn etcd_status(&self, member: &EtcdMember) -> Result<MemberStatus, ServiceError> {
-        self.up(&member.name).ok_or_else(|| self.refused("down"))?;
-        let leader = self.state.lock().unwrap().leader.clone();
-        let version = "3.6".to_owned();
-        Ok(MemberStatus { id: member.name.clone(), leader, version, database_size: 1, raft_index: 1 })
+    fn etcd_status(&self, url: &str) -> Result<MemberStatus, ServiceError> {
+        let name = self.addresses.lock().unwrap().get(url).cloned().unwrap_or_default();
+        self.etcd(format!("ask for the status of {name}"), |etcd| {
+            let own = etcd.named(&name).filter(|member| etcd.is_up(member)).ok_or("down")?;
+            let leader = etcd.named(&etcd.leader).map(|leader| leader.id.clone()).unwrap_or_default();
+            let version = "3.6".to_owned();
+            Ok(MemberStatus { id: own.id.clone(), leader, version, database_size: 1, raft_index: 1 })
+        })
     }
 
     fn etcd_members(&self) -> Result<Vec<MemberInfo>, ServiceError> {
-        let state = self.state.lock().unwrap();
-        let info = |name: &String| MemberInfo {
-            id: name.clone(),
-            name: name.clone(),
-            peer_urls: vec![format!("https://peer-{name}:2380")],
+        let members = self.etcd("ask for etcd's members".into(), |etcd| etcd.list())?;
+        let info = |member: super::etcd::Member| MemberInfo {
+            id: member.id,
+            name: member.name,
+            peer_urls: vec![member.peer_url],
+            client_urls: Vec::new(),
+            learner: member.learner,
         };
-        Ok(state.members.iter().map(info).collect())
+        Ok(members.into_iter().map(info).collect())
     }
 
-    fn etcd_add(&self, peer_url: &str) -> Result<(), ServiceError> {
-        self.shared.call(format!("etcd: add {peer_url}")).map_err(|error| self.refused(&error.to_string()))?;
-        let name = peer_url.trim_start_matches("https://peer-").trim_end_matches(":2380");
-        self.state.lock().unwrap().members.insert(name.to_owned());
-        Ok(())
+    fn etcd_add_learner(&self, peer_url: &str) -> Result<(), ServiceError> {
+        self.etcd(format!("etcd: add {peer_url}"), |etcd| etcd.add_learner(peer_url, self.shared.now()))
+    }
+
+    fn etcd_promote(&self, id: &str) -> Result<(), ServiceError> {
+        self.etcd(format!("ask etcd to promote {id}"), |etcd| etcd.promote(id, self.shared.now()))
+    }
+
+    fn etcd_update(&self, id: &str, peer_url: &str) -> Result<(), ServiceError> {
+        self.etcd(format!("etcd: {id} is at {peer_url}"), |etcd| etcd.update(id, peer_url))
     }
 
     fn etcd_remove(&self, id: &str) -> Result<(), ServiceError> {
-        self.shared.call(format!("etcd: remove {id}")).map_err(|error| self.refused(&error.to_string()))?;
-        assert!(self.has_quorum(), "etcd cannot be asked without a quorum");
-        self.state.lock().unwrap().members.remove(id);
-        Ok(())
+        let name = |etcd: &Etcd| etcd.members.iter().find(|m| m.id == id).map(|m| m.name.clone()).unwrap_or_default();
+        let name = name(&self.state.lock().unwrap().etcd);
+        self.etcd(format!("etcd: remove {name}"), |etcd| etcd.remove(id))
     }
 
-    fn etcd_move_leader(&self, from: &EtcdMember, to: &str) -> Result<(), ServiceError> {
-        self.shared
-            .call(format!("etcd: {} hands over to {to}", from.name))
-            .map_err(|e| self.refused(&e.to_string()))?;
-        self.state.lock().unwrap().leader = to.to_owned();
-        Ok(())
+    fn etcd_move_leader(&self, from: &str, to: &str) -> Result<(), ServiceError> {
+        let from = self.addresses.lock().unwrap().get(from).cloned().unwrap_or_default();
+        let name = |etcd: &Etcd| etcd.members.iter().find(|m| m.id == to).map(|m| m.name.clone()).unwrap_or_default();
+        let to = name(&self.state.lock().unwrap().etcd);
+        self.etcd(format!("etcd: {from} hands over to {to}"), |etcd| {
+            etcd.leader = to;
+            Ok(())
+        })
     }
 
     fn nodes(&self) -> Result<Vec<NodeInfo>, ServiceError> {
+        self.ask("ask for Nodes".into())?;
         let nodes = self.kubernetes_nodes.lock().unwrap().clone();
-        if !nodes.iter().any(|name| name.starts_with("c-") && self.up(name).is_some()) {
+        let etcd = self.state.lock().unwrap().etcd.has_quorum();
+        if !etcd || !nodes.iter().any(|name| name.starts_with("c-") && self.up(name).is_some()) {
             return Err(self.refused("no API server"));
         }
         self.hiccup()?;
@@ -316,33 +423,37 @@ impl Services for Fake {
     }
 
     fn cordon(&self, node: &str) -> Result<(), ServiceError> {
-        self.shared.call(format!("kubernetes: cordon {node}")).map_err(|error| self.refused(&error.to_string()))?;
+        self.ask(format!("kubernetes: cordon {node}"))?;
         self.state.lock().unwrap().cordoned.insert(node.to_owned());
         Ok(())
     }
 
     fn uncordon(&self, node: &str) -> Result<(), ServiceError> {
+        self.ask(format!("kubernetes: uncordon {node}"))?;
         self.state.lock().unwrap().cordoned.remove(node);
         Ok(())
     }
 
     fn pods(&self, node: &str) -> Result<Vec<Pod>, ServiceError> {
+        self.ask(format!("ask for pods on {node}"))?;
         self.hiccup()?;
         let state = self.state.lock().unwrap();
         Ok(state.pods.iter().filter(|pod| pod.node == node).cloned().collect())
     }
 
     fn evict(&self, pod: &Pod) -> Result<bool, ServiceError> {
+        let held = self.state.lock().unwrap().held.contains(&pod.name);
+        self.ask(format!("{}kubernetes: evict {}", if held { "ask " } else { "" }, pod.name))?;
         let mut state = self.state.lock().unwrap();
-        if state.held.contains(&pod.name) {
+        if held {
             return Ok(false);
         }
-        self.shared.log.lock().unwrap().push(format!("kubernetes: evict {}", pod.name));
         state.pods.retain(|other| other.name != pod.name);
         Ok(true)
     }
 
     fn delete_node(&self, node: &str) -> Result<(), ServiceError> {
+        self.ask(format!("kubernetes: delete {node}"))?;
         self.state.lock().unwrap().deleted_nodes.push(node.to_owned());
         self.kubernetes_nodes.lock().unwrap().remove(node);
         Ok(())
