@@ -69,6 +69,63 @@ fn one_change_is_shown_once_although_the_lines_around_it_differ() {
 }
 
 #[test]
+fn only_what_a_build_reads_matters_in_a_revision() {
+    let workspace = Workspace::example("single");
+    git(&workspace, &["init", "-q", "-b", "main"]);
+    let folder = workspace.path();
+    std::os::unix::fs::symlink("cluster.yaml", folder.join("link.yaml")).unwrap();
+    std::os::unix::fs::symlink("/etc/hosts", folder.join("secrets/link")).unwrap();
+    std::fs::File::create(folder.join("large.bin")).unwrap().set_len((64 << 20) + 1).unwrap();
+    git(&workspace, &["add", "link.yaml", "large.bin", "secrets/link"]);
+    let object = "160000,1234567890123456789012345678901234567890,module";
+    git(&workspace, &["update-index", "--add", "--cacheinfo", object]);
+    commit(&workspace, "one");
+    // An own recipe wins over the one that is built in, and the lock moves.
+    let copied = folder.join("recipes/node/base");
+    std::fs::create_dir_all(&copied).unwrap();
+    let source = common::package_directory().join("recipes/node/base");
+    run(Command::new("cp").arg("-r").arg(source.join(".")).arg(&copied), LIMIT).success();
+    std::fs::create_dir_all(copied.join("files/etc")).unwrap();
+    std::fs::write(copied.join("files/etc/motd"), "hello\n").unwrap();
+    let lock = std::fs::read_to_string(folder.join("kubi.lock")).unwrap();
+    let digest = lock.split("sha256:").nth(1).unwrap()[..64].to_owned();
+    std::fs::write(folder.join("kubi.lock"), lock.replace(&digest, &"ab".repeat(32))).unwrap();
+    git(&workspace, &["add", "recipes"]);
+    commit(&workspace, "two");
+    let listed = |folder: &Path| -> Vec<String> {
+        run(Command::new("find").arg(folder).args(["-not", "-path", "*/.git/*"]), LIMIT)
+            .success()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
+    let before = listed(folder);
+    let diff = json(&workspace, &["main~1..main"]);
+    assert_eq!(listed(folder), before, "a diff wrote a file");
+    let inputs: Vec<&str> = diff["inputs"].as_array().unwrap().iter().map(|i| i["path"].as_str().unwrap()).collect();
+    assert!(inputs.contains(&"recipe node/base"), "{inputs:?}");
+    assert!(
+        inputs
+            .iter()
+            .any(|path| *path == "base image" || path.starts_with("artifact") || path.starts_with("component")),
+        "{inputs:?}"
+    );
+    let change = &diff["groups"][0]["changes"];
+    let motd = change.as_array().unwrap().iter().find(|change| change["path"] == "/etc/motd").unwrap();
+    assert_eq!(
+        (&motd["origin"]["recipe"], &motd["why"]["inputs"][0]),
+        (&"node/base".into(), &"recipe node/base".into())
+    );
+
+    std::fs::rename(folder.join("recipes"), folder.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", folder.join("recipes")).unwrap();
+    git(&workspace, &["add", "-A", "recipes", "elsewhere"]);
+    git(&workspace, &["commit", "-q", "-m", "three"]);
+    let said = self::diff(&workspace, &["main~1..main"]).failure();
+    assert!(said.contains("recipes is a link") && said.contains("without a checkout"), "{said}");
+}
+
+#[test]
 fn revisions_are_compared_without_the_root_secret() {
     let workspace = Workspace::example("ha");
     git(&workspace, &["init", "-q", "-b", "main"]);

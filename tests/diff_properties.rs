@@ -3,7 +3,7 @@
 mod common;
 
 use common::sides::TreeSide;
-use kubi::diff::terminal::Style;
+use kubi::diff::terminal::{Long, Style};
 use kubi::diff::{Diff, EntryFacts, Options, Side, apply, diff, markdown, terminal};
 use kubi::tree::{Contents, Encoding, Entry, Kind, Mode, NodePath, Origin, Owner, SecretRef, Tree};
 use proptest::prelude::*;
@@ -154,13 +154,13 @@ proptest! {
         let (old, new) = (TreeSide::new(before), TreeSide::new(after));
         let texts = || {
             let diff = compare(&old, &new);
-            let style = Style { colour: true, width: 60, lines: true };
+            let style = Style { colour: true, width: 60, long: Long::Cut, lines: true };
             [terminal::text(&diff, style), markdown::text(&diff, 3000), serde_json::to_string(&diff).unwrap()]
         };
         let first = texts();
         prop_assert_eq!(&first, &texts());
         prop_assert!(first[1].len() <= 3000, "{}", first[1].len());
-        let plain = terminal::text(&compare(&old, &new), Style { colour: false, width: 60, lines: true });
+        let plain = terminal::text(&compare(&old, &new), Style { colour: false, width: 60, long: Long::Cut, lines: true });
         prop_assert!(plain.chars().all(|c| c == '\n' || !c.is_control()), "{plain:?}");
     }
 }

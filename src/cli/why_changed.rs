@@ -2,7 +2,7 @@
 
 use super::diff::{Selection, compare};
 use super::{Exit, Outcome, Ui};
-use crate::diff::{Diff, NodeDiff, Options, State};
+use crate::diff::{Diff, NodeDiff, Options, State, plain};
 use crate::tree::Digest;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,21 +79,22 @@ fn text(diff: &Diff, node: Option<&NodeDiff>, answer: &Answer<'_>) -> String {
     let name = answer.node;
     let short =
         |digest: Option<&Digest>| digest.map_or("nothing".to_owned(), |digest| digest.as_str()[..19].to_owned());
-    let mut out = match node.map(|node| node.state) {
-        None => format!("{name} has not changed: {} and {} give the same\n", diff.before.label, diff.after.label),
-        Some(State::Added) => format!("{name} is new in {}\n", diff.after.label),
-        Some(State::Removed) => format!("{name} is not in {} any more\n", diff.after.label),
+    let head = match node.map(|node| node.state) {
+        None => format!("{name} has not changed: {} and {} give the same", diff.before.label, diff.after.label),
+        Some(State::Added) => format!("{name} is new in {}", diff.after.label),
+        Some(State::Removed) => format!("{name} is not in {} any more", diff.after.label),
         Some(_) if answer.reasons.is_empty() => {
-            format!("{name} has the same tree, but gets other disks or another machine: `kubi diff --node {name}`\n")
+            format!("{name} has the same tree, but gets other disks or another machine: `kubi diff --node {name}`")
         }
-        Some(_) => format!("{name}: {} → {}\n", short(answer.before), short(answer.after)),
+        Some(_) => format!("{name}: {} → {}", short(answer.before), short(answer.after)),
     };
+    let mut out = plain(&head) + "\n";
     for reason in &answer.reasons {
         if reason.because.is_empty() {
             out += "  nothing that its origin names has moved: kubi itself or an older build\n";
         }
-        reason.because.iter().for_each(|because| out += &format!("  {because}\n"));
-        reason.paths.iter().for_each(|path| out += &format!("      {path}\n"));
+        reason.because.iter().for_each(|because| out += &format!("  {}\n", plain(because)));
+        reason.paths.iter().for_each(|path| out += &format!("      {}\n", plain(path)));
     }
     out
 }

@@ -1,186 +1,223 @@
-//! A diff for a pull request: the summary and the risks first, details folded, no longer than a comment may be.
+//! A diff for a pull request: the summary and the risks first, details folded, the order of deployment last, no longer than
+//! a comment may be.
+
+mod budget;
+mod markup;
 
 use super::model::{Change, Diff, FieldChange, Group, Hunk, LineKind, Risk};
 use super::phrases::{
-    field_sign, field_value, headline, needs_lines, node_counts, place, plain, remark, removed, risk_counts, sign,
-    steps, telling, why,
+    Reason, field_sign, field_value, headline, node_counts, per_node, place, plain, reason, remark, removed,
+    risk_counts, shown_hunks, sign, steps, telling,
 };
+use super::{partners, shorten};
+use budget::{Budget, Part, Section};
+use markup::{code, fenced, folded, html, prose};
 
 /// GitHub and Gitea take comments of 65,536 characters.
 pub const COMMENT_LIMIT: usize = 65_000;
-/// Lines shown of one file.
-const MAX_LINES: usize = 120;
-/// Longer values are cut.
+/// Longer values are cut around what differs.
 const MAX_VALUE: usize = 400;
+/// Steps of a deployment that are listed.
+const MAX_STEPS: usize = 60;
 
-/// The whole text, at most `limit` bytes long.
-pub fn text(diff: &Diff, limit: usize) -> String {
-    let mut out = head(diff);
-    if diff.is_empty() {
-        out += "\nNo differences.\n";
-    }
-    let mut blocks: Vec<String> = Vec::new();
-    blocks.extend(diff.risks.iter().map(risk));
-    blocks.extend(table("Spec", &diff.spec));
-    blocks.extend(table("Other inputs", &diff.inputs));
-    blocks.extend(diff.groups.iter().map(|one| group("", one)));
-    blocks.extend(diff.libvirt.iter().map(|one| group("libvirt ", one)));
-    blocks.push(order(diff));
-    let mut left = 0;
-    for block in blocks.iter().filter(|block| !block.is_empty()) {
-        // What comes later may be shorter, but an order with holes would mislead.
-        if left > 0 || out.len() + block.len() + TRUNCATED.len() + 20 > limit {
-            left += 1;
-        } else {
-            out += block;
-        }
-    }
-    if left > 0 {
-        out += &TRUNCATED.replace("{}", &left.to_string());
-    }
-    out
+/// How much of a change is shown, from all to its path alone; the first that fits is taken.
+const DETAILS: [Detail; 4] = [
+    Detail { fields: usize::MAX, lines: 120, nodes: 50 },
+    Detail { fields: 40, lines: 40, nodes: 5 },
+    Detail { fields: 8, lines: 0, nodes: 0 },
+    Detail { fields: 0, lines: 0, nodes: 0 },
+];
+
+#[derive(Clone, Copy, Debug)]
+struct Detail {
+    fields: usize,
+    lines: usize,
+    nodes: usize,
 }
 
-const TRUNCATED: &str = "\n**{} more parts do not fit into a comment**; `kubi diff` shows all of them.\n";
+/// The whole text, at most `limit` bytes long; the head alone where not even that fits.
+pub fn text(diff: &Diff, limit: usize) -> String {
+    let head = head(diff) + if diff.is_empty() { "\nNo differences.\n" } else { "" };
+    let mut sections = vec![risks(diff)];
+    sections.extend(moved("Spec", &diff.spec));
+    sections.extend(moved("Other inputs", &diff.inputs));
+    sections.extend(diff.groups.iter().map(|one| group("", one)));
+    sections.extend(diff.libvirt.iter().map(|one| group("libvirt ", one)));
+    Budget::new(head, order(diff), limit).fill(&sections)
+}
 
 fn head(diff: &Diff) -> String {
-    let mut out = format!("### kubi diff: {}\n\n{}\n", escaped(&headline(diff)), node_counts(diff));
+    let mut out = format!("### kubi diff: {}\n\n{}\n", prose(&headline(diff)), node_counts(diff));
     if let Some(risks) = risk_counts(diff) {
         out += &format!("\n**{risks}**\n");
     }
     for note in &diff.notes {
-        out += &format!("\n> {}\n", escaped(note));
+        out += &format!("\n> {}\n", prose(note));
     }
     out
 }
 
+fn risks(diff: &Diff) -> Section<'_> {
+    let parts = diff.risks.iter().map(|one| Part::whole(risk(one))).collect();
+    Section { open: String::new(), parts, close: "", what: "risk" }
+}
+
 fn risk(risk: &Risk) -> String {
     let path = place(risk);
-    let place: Vec<String> = [risk.nodes.text.as_str(), &path]
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .map(|text| code(&cut(text)))
-        .collect();
+    let places = [risk.nodes.text.as_str(), &path].into_iter().filter(|text| !text.is_empty());
+    let place: Vec<String> = places.map(|text| code(&start(text))).collect();
     let severity = risk.severity.name().to_uppercase();
     let place = if place.is_empty() { String::new() } else { format!(" on {}", place.join(" ")) };
     format!(
         "\n- **{severity}** `{}`{place}: {}\n  <br>{}. _{}._\n",
         risk.id,
-        escaped(&risk.finding),
-        escaped(&risk.reason),
-        escaped(&risk.action)
+        prose(&risk.finding),
+        prose(&risk.reason),
+        prose(&risk.action)
     )
 }
 
-fn table(title: &str, fields: &[FieldChange]) -> Option<String> {
+fn moved(title: &str, fields: &[FieldChange]) -> Option<Section<'static>> {
     if fields.is_empty() {
         return None;
     }
-    let rows: String = fields.iter().map(|field| format!("- {}\n", row(field))).collect();
-    Some(folded(&format!("{title}: {} moved", fields.len()), &rows, fields.len() <= 8))
+    let all: Vec<&FieldChange> = fields.iter().collect();
+    let parts = rows(&all).into_iter().map(Part::whole).collect();
+    let (open, close) = folded(&format!("{title}: {} moved", fields.len()), fields.len() <= 8);
+    Some(Section { open, parts, close, what: "key" })
 }
 
-fn row(field: &FieldChange) -> String {
-    let value = field_value(field);
-    let value = if value.is_empty() { String::new() } else { format!(": {}", code(&cut(&value))) };
-    format!("{} {}{value}", code(&field_sign(field.kind).to_string()), code(&cut(&field.path)))
+/// One item of a list for each field.
+fn rows(fields: &[&FieldChange]) -> Vec<String> {
+    let partners = partners::of_fields(fields);
+    let row = |(field, partner): (&&FieldChange, Option<&str>)| {
+        let value = field_value(&cut(field, partner));
+        let value = if value.is_empty() { String::new() } else { format!(": {}", code(&value)) };
+        format!("- {} {}{value}\n", code(&field_sign(field.kind).to_string()), code(&start(&field.path)))
+    };
+    fields.iter().zip(partners).map(row).collect()
 }
 
-fn group(what: &str, group: &Group) -> String {
-    let count = group.nodes.names.len();
+/// The field with values that are cut where they differ.
+fn cut(field: &FieldChange, partner: Option<&str>) -> FieldChange {
+    let [before, after] = [&field.before, &field.after].map(|value| value.as_deref().map(plain));
+    let (before, after) = match (before, after, partner.map(plain)) {
+        (Some(old), Some(new), _) => {
+            let (old, new) = shorten::pair(&old, &new, MAX_VALUE);
+            (Some(old), Some(new))
+        }
+        (Some(one), None, Some(other)) => (Some(shorten::pair(&one, &other, MAX_VALUE).0), None),
+        (None, Some(one), Some(other)) => (None, Some(shorten::pair(&one, &other, MAX_VALUE).0)),
+        (before, after, None) => (before.map(|text| start(&text)), after.map(|text| start(&text))),
+        (None, None, _) => (None, None),
+    };
+    FieldChange { before, after, ..field.clone() }
+}
+
+fn group<'a>(what: &str, group: &'a Group) -> Section<'a> {
+    let (count, changes) = (group.nodes.names.len(), group.changes.len());
     let nodes = if count > 1 { format!(" ({count} nodes)") } else { String::new() };
-    let (names, changes) = (html(&cut(&group.nodes.text)), group.changes.len());
+    let names = if count > 0 { format!("<code>{}</code>", html(&start(&group.nodes.text))) } else { String::new() };
     let plural = if changes == 1 { "" } else { "s" };
-    let title = format!("{what}<b>{names}</b>{nodes}: {changes} change{plural}");
-    let body: String = group.changes.iter().map(change).collect();
-    folded(&title, &body, false)
+    let (open, close) = folded(&format!("{what}{names}{nodes}: {changes} change{plural}"), false);
+    let part = |one: &'a Change| Part::of(DETAILS.map(|detail| Box::new(move || change(one, detail)) as Box<_>));
+    Section { open, parts: group.changes.iter().map(part).collect(), close, what: "change" }
 }
 
-fn change(change: &Change) -> String {
+fn change(change: &Change, detail: Detail) -> String {
     let mut out = format!("\n{} {}", code(&sign(change.state).to_string()), code(&change.path));
     if let Some(remark) = remark(change) {
-        out += &format!(" _{}_", escaped(&remark));
+        out += &format!(" _{}_", prose(&remark));
     }
     out += "\n";
-    for field in telling(change) {
-        out += &format!("- {}\n", row(field));
+    let fields = rows(&telling(change));
+    out.extend(fields.iter().take(detail.fields).map(String::as_str));
+    if fields.len() > detail.fields {
+        out += &format!("- {} more fields\n", fields.len() - detail.fields);
     }
-    if needs_lines(change) && !change.hunks.is_empty() {
-        out += &lines(&change.hunks);
+    out += &node_values(change, detail.nodes);
+    let hunks = shown_hunks(change, false);
+    if !hunks.is_empty() {
+        out += &lines(&hunks, detail.lines);
     }
-    if let Some(why) = why(change) {
-        out += &format!("\n<sub>why: {}</sub>\n", html(&plain(&why)));
-    }
-    out
+    out + &why(change)
 }
 
-fn lines(hunks: &[Hunk]) -> String {
+/// What the pattern stands for, folded once more.
+fn node_values(change: &Change, most: usize) -> String {
+    let values = per_node(change);
+    if values.is_empty() || most == 0 {
+        return String::new();
+    }
+    let row = |(node, text): &(&str, String)| format!("- {}: {}\n", code(node), code(&start(text)));
+    let mut body: String = values.iter().take(most).map(row).collect();
+    if values.len() > most {
+        body += &format!("- {} more nodes\n", values.len() - most);
+    }
+    let (open, close) = folded("values by node", false);
+    open + &body + close
+}
+
+fn why(change: &Change) -> String {
+    let Reason { moved, source } = reason(change);
+    let spans = |texts: &[&str]| texts.iter().map(|text| code(&start(text))).collect::<Vec<_>>().join(", ");
+    let text = match (moved.as_slice(), source) {
+        ([], None) => return String::new(),
+        ([], Some(source)) => code(&source),
+        (moved, None) => spans(moved),
+        (moved, Some(source)) => format!("{} ({})", spans(moved), code(&source)),
+    };
+    format!("\n<sub>why: {text}</sub>\n")
+}
+
+fn lines(hunks: &[&Hunk], most: usize) -> String {
     let mut rows: Vec<String> = Vec::new();
     for hunk in hunks {
         rows.push(format!("@@ -{} +{} @@", hunk.before_line, hunk.after_line));
-        rows.extend(hunk.lines.iter().map(|line| {
+        let partners = partners::of_lines(&hunk.lines);
+        rows.extend(hunk.lines.iter().zip(partners).map(|(line, partner)| {
             let mark = match line.kind {
                 LineKind::Same => ' ',
                 LineKind::Removed => '-',
                 LineKind::Added => '+',
             };
-            format!("{mark}{}", cut(&plain(&line.text)))
+            let text = plain(&line.text);
+            let at = partner.map_or(0, |partner| shorten::first_difference(&text, &plain(partner)));
+            format!("{mark}{}", shorten::around(&text, at, MAX_VALUE))
         }));
     }
-    let more = rows.len().saturating_sub(MAX_LINES);
-    rows.truncate(MAX_LINES);
-    if more > 0 {
-        rows.push(format!("... {more} more lines"));
+    let more = rows.len().saturating_sub(most);
+    rows.truncate(most);
+    match (rows.is_empty(), more) {
+        (true, _) => format!("\n{more} lines\n"),
+        (false, 0) => fenced(&rows),
+        (false, _) => fenced(&rows) + &format!("\n{more} more lines\n"),
     }
-    // A fence that no line of the text can close.
-    let longest = rows.iter().map(|row| run_of_backticks(row)).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("\n{fence}diff\n{}\n{fence}\n", rows.join("\n"))
 }
 
 fn order(diff: &Diff) -> String {
-    let mut body = String::new();
-    for step in steps(diff) {
+    let step = |step: super::phrases::Step| {
         let number =
             if step.first == step.last { step.first.to_string() } else { format!("{}-{}", step.first, step.last) };
-        body += &format!("- {number}: {} {}\n", code(&cut(&step.nodes)), escaped(&step.what));
+        format!("- {number}: {} {}\n", code(&start(&step.nodes)), prose(&step.what))
+    };
+    let mut rows: Vec<String> = steps(diff).into_iter().map(step).collect();
+    let gone = removed(diff);
+    if !gone.is_empty() {
+        rows.push(format!("- removed: {}\n", code(&start(&super::ranges(&gone)))));
     }
-    for name in removed(diff) {
-        body += &format!("- removed: {}\n", code(&name));
+    if rows.is_empty() {
+        return String::new();
     }
-    if body.is_empty() { body } else { folded("What a deployment does, in this order", &body, true) }
-}
-
-fn folded(title: &str, body: &str, open: bool) -> String {
-    format!("\n<details{}><summary>{title}</summary>\n\n{body}\n</details>\n", if open { " open" } else { "" })
-}
-
-fn run_of_backticks(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-/// A code span that holds the text whatever is in it.
-fn code(text: &str) -> String {
-    let text = plain(text);
-    let fence = "`".repeat(run_of_backticks(&text) + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
-}
-
-/// Text in which nothing is markup, a link or somebody's name.
-fn escaped(text: &str) -> String {
-    let text = html(&plain(text));
-    let special = |c: char| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '@');
-    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-fn html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn cut(text: &str) -> String {
-    if text.chars().count() <= MAX_VALUE {
-        return text.to_owned();
+    let more = rows.len().saturating_sub(MAX_STEPS);
+    rows.truncate(MAX_STEPS);
+    if more > 0 {
+        rows.push(format!("- {more} more steps\n"));
     }
-    text.chars().take(MAX_VALUE - 1).chain(['…']).collect()
+    let (open, close) = folded("What a deployment does, in this order", true);
+    open + &rows.concat() + close
+}
+
+fn start(text: &str) -> String {
+    shorten::start(&plain(text), MAX_VALUE)
 }

@@ -109,14 +109,32 @@ pub struct Change {
     /// Of text files; of the first node where nodes differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hunks: Vec<Hunk>,
+    /// Which hunks have lines that no field tells of, where there are fields: comments, layout, order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<usize>,
     /// Values in `<angle brackets>` stand for what differs from node to node.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pattern: bool,
+    /// What a pattern stands for, node by node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_node: Vec<NodeValues>,
     pub origin: Origin,
     pub why: Why,
     /// Protections that the file gives up, in words; they show as a risk.
     #[serde(skip)]
     pub weakened: Vec<String>,
+}
+
+/// A node's own version of a change that is shown as a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeValues {
+    pub node: String,
+    /// The fields that have other values in the pattern; those of keys are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+    /// The changed lines that read otherwise in the pattern.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,7 +1,10 @@
 //! Words that all formats for people share.
 
-use super::model::{Change, ChangeKind, Diff, Effect, FieldChange, NodeDiff, Risk, State};
+use super::model::{
+    Change, ChangeKind, Diff, Effect, FieldChange, Hunk, Line, LineKind, NodeDiff, NodeValues, Risk, State,
+};
 use super::names::ranges;
+use std::collections::BTreeSet;
 
 /// `lab: build 3 → cluster.yaml`.
 pub fn headline(diff: &Diff) -> String {
@@ -85,6 +88,46 @@ pub fn needs_lines(change: &Change) -> bool {
     change.fields.is_empty() || matches!(change.state, State::Added | State::Removed)
 }
 
+/// The hunks to show: all where they are needed or asked for, else those with lines that no field tells of.
+pub fn shown_hunks(change: &Change, all: bool) -> Vec<&Hunk> {
+    let all = all || needs_lines(change);
+    let hunks = change.hunks.iter().enumerate().filter(|(at, _)| all || change.untold.contains(at));
+    hunks.map(|(_, hunk)| hunk).collect()
+}
+
+/// Each node's own values, where the pattern does not tell what became of them.
+pub fn per_node(change: &Change) -> Vec<(&str, String)> {
+    if !loses_values(change) {
+        return Vec::new();
+    }
+    let of_node = |values: &NodeValues| -> String {
+        let fields = values.fields.iter().map(|field| format!("{}: {}", field.path, field_value(field)));
+        let lines = values.lines.iter().map(|line| match line.kind {
+            LineKind::Removed => format!("- {}", line.text),
+            _ => format!("+ {}", line.text),
+        });
+        fields.chain(lines).collect::<Vec<_>>().join("; ")
+    };
+    change.per_node.iter().map(|values| (values.node.as_str(), of_node(values))).collect()
+}
+
+/// Whether the pattern of a change reads the same on both sides, or has digests in it.
+fn loses_values(change: &Change) -> bool {
+    let masked = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains("<digest>"));
+    let field = |field: &FieldChange| {
+        (field.before.is_some() && field.before == field.after) || masked(&field.before) || masked(&field.after)
+    };
+    let lines = || shown_hunks(change, false).into_iter().flat_map(|hunk| &hunk.lines);
+    let removed = lines().filter(|line| line.kind == LineKind::Removed);
+    let gone: BTreeSet<&str> = removed.map(|line| line.text.as_str()).collect();
+    let line = |line: &Line| match line.kind {
+        LineKind::Same => false,
+        LineKind::Removed => line.text.contains("<digest>"),
+        LineKind::Added => line.text.contains("<digest>") || gone.contains(line.text.as_str()),
+    };
+    change.pattern && (telling(change).into_iter().any(field) || lines().any(line))
+}
+
 /// What is special about a change, behind its path.
 pub fn remark(change: &Change) -> Option<String> {
     let mut remarks = Vec::new();
@@ -101,12 +144,24 @@ pub fn remark(change: &Change) -> Option<String> {
     (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 
-/// `spec.kubernetes.version (control-plane/systemd, files/etc/...)`.
-pub fn why(change: &Change) -> Option<String> {
+/// Why a change is there: the inputs that moved, and where the file comes from.
+pub struct Reason<'a> {
+    pub moved: Vec<&'a str>,
+    /// `control-plane/systemd: files/etc/...`.
+    pub source: Option<String>,
+}
+
+pub fn reason(change: &Change) -> Reason<'_> {
     let origin = &change.origin;
     let mut moved: Vec<&str> = change.why.spec.iter().chain(&change.why.inputs).map(String::as_str).collect();
     moved.dedup();
     let source = (!origin.recipe.is_empty()).then(|| format!("{}: {}", origin.recipe, origin.source));
+    Reason { moved, source }
+}
+
+/// `spec.kubernetes.version (control-plane/systemd: files/etc/...)`.
+pub fn why(change: &Change) -> Option<String> {
+    let Reason { moved, source } = reason(change);
     match (moved.is_empty(), source) {
         (true, source) => source,
         (false, None) => Some(moved.join(", ")),
@@ -171,16 +226,22 @@ pub fn effects(node: &NodeDiff) -> String {
     if roles.is_empty() { effects } else { format!("{}: {effects}", roles.join(", ")) }
 }
 
-/// Text without characters that a terminal or a page would act on.
+/// Text without characters that a terminal or a page would act on, or that nobody sees: control characters, marks that turn
+/// the direction of writing (Unicode's bidirectional algorithm, UAX 9), and characters without width.
 pub fn plain(text: &str) -> String {
-    let is_bad = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(is_bad) {
+    if !text.contains(is_acted_on) {
         return text.to_owned();
     }
     let shown = |c: char| match c {
         '\t' => "    ".to_owned(),
-        c if is_bad(c) => c.escape_unicode().to_string(),
+        c if is_acted_on(c) => c.escape_unicode().to_string(),
         c => c.to_string(),
     };
     text.chars().map(shown).collect()
+}
+
+fn is_acted_on(c: char) -> bool {
+    let marks = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    let others = matches!(c, '\u{ad}' | '\u{180e}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || marks || others
 }

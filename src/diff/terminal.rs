@@ -1,24 +1,40 @@
 //! A diff for a terminal: risks first, then what moved, then each group of nodes with its changes.
 
-use super::model::{Change, ChangeKind, Diff, FieldChange, Group, Hunk, Line, LineKind, Risk, Severity, State};
+mod fields;
+mod lines;
+
+use super::model::{Change, Diff, FieldChange, Group, Risk, Severity, State};
 use super::phrases::{
-    effects, field_sign, field_value, headline, needs_lines, node_counts, place, plain, remark, removed, risk_counts,
-    sign, steps, telling, why,
+    effects, headline, node_counts, per_node, place, plain, remark, removed, risk_counts, shown_hunks, sign, steps,
+    telling, why,
 };
+use super::shorten::{self, columns};
 
 /// How to show it.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// SGR colours.
     pub colour: bool,
-    /// Columns; longer lines are cut or wrapped.
+    /// Columns.
     pub width: usize,
+    /// What becomes of longer values and lines; sentences are wrapped in any case.
+    pub long: Long,
     /// Shows lines for files whose fields say all already.
     pub lines: bool,
 }
 
-/// Lines shown of one file at most, unless all are asked for.
-const MAX_LINES: usize = 60;
+/// What becomes of texts that are longer than a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Long {
+    /// Around the first difference.
+    Cut,
+    Wrap,
+    /// As they are: what is written to a file is read by programs.
+    Whole,
+}
+
+/// Values of so many nodes are shown beside a pattern.
+const MAX_NODES: usize = 3;
 
 /// The whole text.
 pub fn text(diff: &Diff, style: Style) -> String {
@@ -32,8 +48,8 @@ pub fn text(diff: &Diff, style: Style) -> String {
     if diff.is_empty() {
         return out.text;
     }
-    out.section("Spec", &diff.spec, |out, field| out.field(2, field));
-    out.section("Other inputs", &diff.inputs, |out, field| out.field(2, field));
+    out.moved("Spec", &diff.spec);
+    out.moved("Other inputs", &diff.inputs);
     out.section("", &diff.groups, Out::group);
     out.section("libvirt", &diff.libvirt, Out::group);
     out.order(diff);
@@ -57,33 +73,67 @@ impl Out {
         if self.style.colour && !sgr.is_empty() { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// One line, cut at the terminal's width.
+    /// One line, or as many as it needs where nothing is cut.
     fn line(&mut self, indent: usize, sgr: &str, text: &str) {
-        let text = cut(&plain(text), self.style.width.saturating_sub(indent));
-        let painted = self.paint(&text, sgr);
-        self.text += &format!("{:indent$}{painted}\n", "");
+        let rows = self.fit(&plain(text), 0, self.style.width.saturating_sub(indent));
+        self.rows(indent, sgr, &rows);
+    }
+
+    /// A line that is wrapped rather than cut.
+    fn whole(&mut self, indent: usize, sgr: &str, text: &str) {
+        let rows = match self.style.long {
+            Long::Whole => vec![text.to_owned()],
+            Long::Cut | Long::Wrap => shorten::rows(text, self.style.width.saturating_sub(indent)),
+        };
+        self.rows(indent, sgr, &rows);
+    }
+
+    fn rows(&mut self, indent: usize, sgr: &str, rows: &[String]) {
+        for row in rows {
+            let painted = self.paint(row, sgr);
+            self.text += &format!("{:indent$}{painted}\n", "");
+        }
+    }
+
+    /// A plain text in so many columns; where it is cut, what is at the byte `at` is seen.
+    fn fit(&self, text: &str, at: usize, room: usize) -> Vec<String> {
+        match self.style.long {
+            Long::Cut => vec![shorten::around(text, at, room)],
+            Long::Wrap => shorten::rows(text, room),
+            Long::Whole => vec![text.to_owned()],
+        }
     }
 
     /// Words over several lines, those after the first one indented alike.
     fn wrapped(&mut self, indent: usize, label: &str, sgr: &str, text: &str) {
-        let inner = indent + label.chars().count();
+        let inner = indent + columns(label);
         let width = self.style.width.saturating_sub(inner).max(20);
         for (number, row) in wrap(&plain(text), width).iter().enumerate() {
-            let label = if number == 0 { label.to_owned() } else { " ".repeat(label.chars().count()) };
+            let label = if number == 0 { label.to_owned() } else { " ".repeat(columns(label)) };
             let painted = self.paint(row, sgr);
             self.text += &format!("{:indent$}{label}{painted}\n", "");
         }
     }
 
     fn section<T>(&mut self, title: &str, items: &[T], show: impl Fn(&mut Self, &T)) {
-        if items.is_empty() {
-            return;
+        if !items.is_empty() {
+            self.title(title);
+            items.iter().for_each(|item| show(self, item));
         }
+    }
+
+    fn moved(&mut self, title: &str, fields: &[FieldChange]) {
+        if !fields.is_empty() {
+            self.title(title);
+            self.fields(2, &fields.iter().collect::<Vec<_>>());
+        }
+    }
+
+    fn title(&mut self, title: &str) {
         if !title.is_empty() {
             self.text.push('\n');
             self.line(0, BOLD, title);
         }
-        items.iter().for_each(|item| show(self, item));
     }
 
     fn head(&mut self, diff: &Diff) {
@@ -103,39 +153,11 @@ impl Out {
         let files = place(risk);
         let places = [risk.nodes.text.as_str(), &files].into_iter().filter(|text| !text.is_empty());
         let place = places.collect::<Vec<_>>().join(" ");
-        let place = cut(&plain(&place), self.style.width.saturating_sub(12 + risk.id.len()));
+        let place = shorten::start(&plain(&place), self.style.width.saturating_sub(12 + risk.id.len()));
         let gap = if place.is_empty() { "" } else { "  " };
         self.text += &format!("  {severity}  {}{gap}{place}\n", self.paint(&risk.id, BOLD));
         self.wrapped(10, "", "", &risk.finding);
         self.wrapped(10, "", DIM, &format!("{}. {}.", capital(&risk.reason), capital(&risk.action)));
-    }
-
-    fn field(&mut self, indent: usize, field: &FieldChange) {
-        let sgr = match field.kind {
-            ChangeKind::Added => GREEN,
-            ChangeKind::Removed => RED,
-            ChangeKind::Changed | ChangeKind::Rotated => YELLOW,
-            ChangeKind::Reordered | ChangeKind::Derived => CYAN,
-        };
-        let name = plain(&field.path);
-        let value = plain(&field_value(field));
-        let head = format!("{} {name}", field_sign(field.kind));
-        let room = self.style.width.saturating_sub(indent + 2);
-        if head.chars().count() + 2 + value.chars().count() <= room {
-            let painted = self.paint(&head, sgr);
-            self.text += &format!("{:indent$}{painted}{}{value}\n", "", if value.is_empty() { "" } else { ": " });
-            return;
-        }
-        let painted = self.paint(&cut(&head, room), sgr);
-        self.text += &format!("{:indent$}{painted}:\n", "");
-        let inner = indent + 4;
-        match (&field.before, &field.after) {
-            (Some(before), Some(after)) if field.kind != ChangeKind::Rotated => {
-                self.line(inner, RED, &format!("- {before}"));
-                self.line(inner, GREEN, &format!("+ {after}"));
-            }
-            _ => self.line(inner, "", &value),
-        }
     }
 
     fn group(&mut self, group: &Group) {
@@ -156,62 +178,31 @@ impl Out {
             State::Removed => RED,
             State::Changed | State::Renamed => YELLOW,
         };
-        let head = cut(&format!("{} {}", sign(change.state), plain(&change.path)), self.style.width.saturating_sub(2));
+        let head = format!("{} {}", sign(change.state), plain(&change.path));
         let about = [Some(change.format.clone()), remark(change)].into_iter().flatten().filter(|text| !text.is_empty());
         let about: String = about.map(|text| format!("  {}", plain(&text))).collect();
-        let room = self.style.width.saturating_sub(2 + head.chars().count());
-        self.text += &format!("  {}", self.paint(&head, sgr));
-        let fits = about.chars().count() <= room;
-        self.text += &format!("{}\n", if fits { self.paint(&about, DIM) } else { String::new() });
-        if !fits {
+        if columns(&head) + columns(&about) + 2 <= self.style.width {
+            self.text += &format!("  {}{}\n", self.paint(&head, sgr), self.paint(&about, DIM));
+        } else {
+            self.whole(2, sgr, &head);
             self.line(6, DIM, about.trim());
         }
-        telling(change).into_iter().for_each(|field| self.field(6, field));
-        if self.style.lines || needs_lines(change) {
-            self.hunks(&change.hunks);
-        }
+        self.fields(6, &telling(change));
+        self.per_node(change);
+        self.hunks(&shown_hunks(change, self.style.lines));
         if let Some(why) = why(change) {
             self.wrapped(6, "why: ", DIM, &why);
         }
     }
 
-    fn hunks(&mut self, hunks: &[Hunk]) {
-        let total: usize = hunks.iter().map(|hunk| hunk.lines.len()).sum();
-        let mut left = if self.style.lines { usize::MAX } else { MAX_LINES };
-        for hunk in hunks {
-            if left == 0 {
-                break;
-            }
-            let place = format!("@@ -{} +{} @@", hunk.before_line, hunk.after_line);
-            self.line(6, CYAN, &place);
-            let shown = hunk.lines.len().min(left);
-            hunk.lines[..shown].iter().for_each(|line| self.hunk_line(line));
-            left -= shown;
+    /// What the pattern stands for, where it does not say it: of few nodes, unless all is asked for.
+    fn per_node(&mut self, change: &Change) {
+        let values = per_node(change);
+        let shown = if self.style.lines { values.len() } else { values.len().min(MAX_NODES) };
+        values[..shown].iter().for_each(|(node, text)| self.line(8, DIM, &format!("{node}: {text}")));
+        if values.len() > shown {
+            self.line(8, DIM, &format!("... {} more: --lines shows all", values.len() - shown));
         }
-        if left == 0 && total > MAX_LINES {
-            self.line(6, DIM, &format!("... {} more lines: --lines shows all", total - MAX_LINES));
-        }
-    }
-
-    fn hunk_line(&mut self, line: &Line) {
-        let (mark, sgr) = match line.kind {
-            LineKind::Same => (' ', ""),
-            LineKind::Removed => ('-', RED),
-            LineKind::Added => ('+', GREEN),
-        };
-        if !self.style.colour || line.emphasis.is_empty() || line.text.len() + 7 > self.style.width {
-            self.line(6, sgr, &format!("{mark}{}", line.text));
-            return;
-        }
-        let mut painted = self.paint(&mark.to_string(), sgr);
-        let mut at = 0;
-        for (start, end) in &line.emphasis {
-            painted += &self.paint(&plain(line.text.get(at..*start).unwrap_or_default()), sgr);
-            painted += &self.paint(&plain(line.text.get(*start..*end).unwrap_or_default()), &format!("{sgr};7"));
-            at = *end;
-        }
-        painted += &self.paint(&plain(line.text.get(at..).unwrap_or_default()), sgr);
-        self.text += &format!("      {painted}\n");
     }
 
     fn order(&mut self, diff: &Diff) {
@@ -232,20 +223,11 @@ impl Out {
     }
 }
 
-/// At most `width` characters.
-fn cut(text: &str, width: usize) -> String {
-    let width = width.max(20);
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
-}
-
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     for word in text.split(' ') {
-        let row = rows.last().map_or(0, |row| row.chars().count());
-        if row > 0 && row + 1 + word.chars().count() > width {
+        let row = rows.last().map_or(0, |row| columns(row));
+        if row > 0 && row + 1 + columns(word) > width {
             rows.push(String::new());
         }
         if let Some(row) = rows.last_mut() {

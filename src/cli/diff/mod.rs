@@ -9,7 +9,7 @@ pub use open::compare;
 pub use operand::Selection;
 
 use super::{Exit, Failure, Outcome, Ui};
-use crate::diff::terminal::Style;
+use crate::diff::terminal::{Long, Style};
 use crate::diff::{Diff, Options, Severity, SideError, markdown, terminal};
 use crate::spec::units::Date;
 
@@ -42,7 +42,7 @@ pub struct DiffArgs {
     /// Only nodes with this name; `*` stands for any text. May be given several times
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
-    /// Shows changed lines also where fields say all
+    /// Shows changed lines also where fields say all, and long values in full
     #[arg(long)]
     pub lines: bool,
     /// The day by which expiry is judged; that of SOURCE_DATE_EPOCH, or today, when not given
@@ -93,7 +93,12 @@ pub fn run(args: &DiffArgs, ui: &Ui) -> Outcome {
 
 fn show(args: &DiffArgs, diff: &Diff, ui: &Ui) {
     let terminal = pager::Terminal::find();
-    let style = Style { colour: terminal.colour, width: terminal.width, lines: args.lines };
+    let long = match (terminal.is_terminal, args.lines) {
+        (false, _) => Long::Whole,
+        (true, true) => Long::Wrap,
+        (true, false) => Long::Cut,
+    };
+    let style = Style { colour: terminal.colour, width: terminal.width, long, lines: args.lines };
     let text = terminal::text(diff, style);
     if args.no_pager || !terminal.page(&text) {
         ui.print(text);

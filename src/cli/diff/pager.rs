@@ -11,7 +11,7 @@ pub struct Terminal {
     pub colour: bool,
     pub width: usize,
     height: usize,
-    is_terminal: bool,
+    pub is_terminal: bool,
 }
 
 impl Terminal {

@@ -4,6 +4,7 @@ use super::ExplainArgs;
 use super::line::{self, Line};
 use super::values::{KeyValue, Spec};
 use crate::cli::{Exit, Failure, Outcome, Ui};
+use crate::diff::plain;
 use crate::edge::files;
 use crate::store::{ReviewEntry, ReviewManifest};
 use crate::tree::{Digest, NodePath};
@@ -133,10 +134,10 @@ fn text(explanation: &Explanation<'_>) -> String {
         rows.push(("type", "directory, made for what is below it unless the base image has it".to_owned()));
     }
     rows.extend(explanation.review.clone().map(|path| ("review", path)));
-    let mut out = format!("{}\n", explanation.path);
+    let mut out = format!("{}\n", plain(explanation.path));
     let mut last = "";
     for (key, value) in rows {
-        out += &format!("  {:8} {value}\n", if key == last { "" } else { key });
+        out += &format!("  {:8} {}\n", if key == last { "" } else { key }, plain(&value));
         last = key;
     }
     out

@@ -30,6 +30,8 @@ pub struct Compared {
     pub fields: Vec<FieldChange>,
     /// Lines, for every text but certificates.
     pub hunks: Vec<Hunk>,
+    /// Which hunks have lines that no field tells of, where there are fields.
+    pub untold: Vec<usize>,
 }
 
 /// Compares two versions of the file at `path`; `None` for one that is not there.
@@ -45,19 +47,19 @@ pub fn compare(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Compa
     {
         // Text around the certificates, or their encoding.
         let hunks = if fields.is_empty() { text::hunks(before_text, after_text) } else { Vec::new() };
-        return Compared { format, tags, fields, hunks };
+        return Compared { format, tags, fields, hunks, ..Compared::default() };
     }
     let hunks = text::hunks(before_text, after_text);
     // All of a new or lost file is in its lines.
     if before.is_none() || after.is_none() {
-        return Compared { format, tags: Vec::new(), fields: Vec::new(), hunks };
+        return Compared { format, tags: Vec::new(), fields: Vec::new(), hunks, ..Compared::default() };
     }
     match fields(format, before_text, after_text) {
         Some(mut fields) => {
             fields.extend(comments::compare(format, before_text, after_text));
-            Compared { format, tags: Vec::new(), fields, hunks }
+            Compared { format, fields, hunks, ..Compared::default() }
         }
-        None => Compared { format: Format::Text, tags: Vec::new(), fields: Vec::new(), hunks },
+        None => Compared { format: Format::Text, tags: Vec::new(), fields: Vec::new(), hunks, ..Compared::default() },
     }
 }
 

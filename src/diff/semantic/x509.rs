@@ -75,10 +75,12 @@ fn fields(prefix: &str, before: &Block, after: &Block) -> Vec<FieldChange> {
 }
 
 impl Block {
-    /// For a certificate that is new or gone as a whole.
+    /// For a certificate that is new or gone as a whole. A leaf's key says nothing to a reader and is another one on every
+    /// node.
     fn summary(&self) -> String {
-        let wanted = ["publicKey", "notAfter", "subjectAltName"];
-        let shown = self.fields.iter().filter(|(name, ..)| wanted.contains(&name.as_str()));
+        let is_leaf = self.tags.iter().any(|tag| matches!(*tag, "serving" | "client"));
+        let wanted = |name: &str| matches!(name, "notAfter" | "subjectAltName") || (name == "publicKey" && !is_leaf);
+        let shown = self.fields.iter().filter(|(name, ..)| wanted(name));
         shown.map(|(name, values, _)| format!("{name} {}", values.join(" "))).collect::<Vec<_>>().join(", ")
     }
 }

@@ -3,7 +3,7 @@
 use crate::edge::inputs::Inputs;
 use crate::edge::process::{ProcessError, Program};
 use crate::recipe::Files;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const GIT: Program = Program { name: "git", package: "git" };
@@ -43,9 +43,12 @@ impl GitError {
             Self::NoSpec { .. } => {
                 Some("name the spec with -f as that revision has it, or choose a newer one".to_owned())
             }
-            Self::Text { .. } | Self::NoPlainFile { .. } => {
-                Some("correct it in a new commit; this one cannot be built either".to_owned())
-            }
+            Self::Text { .. } => Some("correct it in a new commit; this one cannot be built either".to_owned()),
+            Self::NoPlainFile { .. } => Some(
+                "a revision is read without a checkout: put the file itself in the link's place, or build that revision and \
+                 compare with its folder"
+                    .to_owned(),
+            ),
             Self::Answer(_) | Self::Process(_) => None,
         }
     }
@@ -69,8 +72,8 @@ impl Revision {
         let folder = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
         let repository = Repository::find(&folder, revision)?;
         let commit = repository.commit(revision)?;
-        let files = repository.files(&commit, revision)?;
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let files = repository.files(&commit, revision, &name)?;
         let label = format!("{revision} ({})", commit.get(..7).unwrap_or(&commit));
         Self::from_files(label, revision, folder, &name, files)
     }
@@ -149,24 +152,42 @@ impl Repository {
         }
     }
 
-    /// Files of the cluster's folder that a build reads, by path relative to it.
-    fn files(&self, commit: &str, revision: &str) -> Result<BTreeMap<String, Vec<u8>>, GitError> {
+    /// Files of the cluster's folder that a build of the spec `name` reads, by path relative to it.
+    fn files(&self, commit: &str, revision: &str, name: &str) -> Result<BTreeMap<String, Vec<u8>>, GitError> {
+        let listed = self.list(commit)?;
+        let read = |wanted: &dyn Fn(&str) -> bool| -> Result<BTreeMap<String, Vec<u8>>, GitError> {
+            let wanted = listed.iter().filter(|(path, _)| wanted(path));
+            let plain = wanted.map(|(path, object)| match object {
+                Some(object) => Ok((path.clone(), object.clone())),
+                None => Err(no_plain_file(revision, path)),
+            });
+            self.contents(&plain.collect::<Result<Vec<_>, _>>()?, revision)
+        };
+        let mut files = read(&|path| path == name)?;
+        let imports = imports(files.get(name).map(Vec::as_slice).unwrap_or_default());
+        files.extend(read(&|path| path != name && (is_input(path) || imports.contains(path)))?);
+        Ok(files)
+    }
+
+    /// What lies in the cluster's folder, by path relative to it: each file's object, `None` for links and submodules.
+    fn list(&self, commit: &str) -> Result<BTreeMap<String, Option<String>>, GitError> {
         let place = (!self.prefix.is_empty()).then_some(self.prefix.trim_end_matches('/'));
         let arguments = ["ls-tree", "-r", "-z", "--full-tree", commit, "--"];
         let listing = self.run(&arguments.into_iter().chain(place).collect::<Vec<_>>(), b"")?;
-        let mut wanted: Vec<(String, String)> = Vec::new();
+        let mut found = BTreeMap::new();
         for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-            let line = std::str::from_utf8(line).map_err(|_| GitError::Answer("a file name that is no UTF-8"))?;
+            // A name that is no UTF-8 is none that a build reads.
+            let Ok(line) = std::str::from_utf8(line) else { continue };
             let (about, path) = line.split_once('\t').ok_or(GitError::Answer("ls-tree"))?;
-            let Some(path) = path.strip_prefix(&self.prefix).filter(|path| is_input(path)) else { continue };
+            let Some(path) = path.strip_prefix(&self.prefix) else { continue };
             let fields: Vec<&str> = about.split(' ').collect();
-            let [mode, "blob", object] = fields[..] else { return Err(no_plain_file(revision, path)) };
-            if mode == "120000" {
-                return Err(no_plain_file(revision, path));
-            }
-            wanted.push((path.to_owned(), object.to_owned()));
+            let object = match fields[..] {
+                [mode, "blob", object] if mode != "120000" => Some(object.to_owned()),
+                _ => None,
+            };
+            found.insert(path.to_owned(), object);
         }
-        self.contents(&wanted, revision)
+        Ok(found)
     }
 
     fn contents(&self, wanted: &[(String, String)], revision: &str) -> Result<BTreeMap<String, Vec<u8>>, GitError> {
@@ -191,16 +212,17 @@ fn no_plain_file(revision: &str, path: &str) -> GitError {
     GitError::NoPlainFile { revision: revision.to_owned(), file: path.to_owned() }
 }
 
-/// Whether a build may read the file: not the outputs that some people commit, nor what else is in the folder.
+/// Whether a build reads the file, besides the spec and what that imports. Folders are listed where they are links.
 fn is_input(path: &str) -> bool {
-    let first = path.split('/').next().unwrap_or(path);
-    match first {
-        "recipes" | "secrets" => true,
-        "vendor" => path == "vendor/catalog.yaml",
-        "out" => false,
-        // The spec may have any name; sealed authorities may lie anywhere in the folder.
-        _ => !path.contains('/') || path.ends_with(".age"),
-    }
+    let file = matches!(path, "kubi.lock" | "vendor/catalog.yaml" | "secrets/root.age");
+    file || matches!(path, "recipes" | "secrets") || path.starts_with("recipes/")
+}
+
+/// The sealed files that `spec.pki.import` names; none where the text is no spec, which is told when it is parsed.
+fn imports(spec: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(spec);
+    let Ok((cluster, _)) = crate::spec::read(&text, &crate::spec::Facts::default()) else { return BTreeSet::new() };
+    cluster.spec.pki.import.into_values().collect()
 }
 
 /// `OBJECT SP TYPE SP SIZE LF CONTENTS LF`, as `git cat-file --batch` answers.
@@ -233,10 +255,10 @@ mod tests {
 
     #[test]
     fn only_inputs_are_read() {
-        for input in ["cluster.yaml", "kubi.lock", "recipes/cni/x/recipe.yaml", "secrets/root.age", "pki/ca.age"] {
+        for input in ["kubi.lock", "recipes/cni/x/recipe.yaml", "secrets/root.age", "vendor/catalog.yaml"] {
             assert!(is_input(input), "{input}");
         }
-        for other in ["out/lab/build.json", "vendor/cache/x", "docs/x.md"] {
+        for other in ["out/lab/build.json", "vendor/cache/x", "docs/x.md", "README.md", "secrets/old.age"] {
             assert!(!is_input(other), "{other}");
         }
     }

@@ -5,10 +5,11 @@ use crate::edge::identity::Places;
 use crate::edge::inputs::Inputs;
 use crate::edge::key_cache::SealedKeyCache;
 use crate::edge::keys::{KeysError, recipients};
-use crate::pki::{ImportedAuthority, Keys};
+use crate::pki::{ImportedAuthority, KeyCache, Keys};
 use crate::secret::{FILE_LIMIT, RootSecret, unseal, unseal_root};
 use crate::spec::{Algorithm, Cluster, Pki};
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// Reads a file of the cluster's folder as the side has it; `None` where there is none.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
@@ -30,7 +31,22 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>) -> Resu
     }
     let keys = Keys::new(root, &cluster.metadata.name, pki).with_imported(imported);
     let cache = SealedKeyCache::new(&folder.join("cache"), identities, recipients(inputs)?);
-    Ok(keys.with_key_cache(Box::new(cache)))
+    Ok(keys.with_key_cache(Box::new(ReadOnly(cache))))
+}
+
+/// The keys that builds have kept. A comparison leaves nothing behind, so it adds none of its own.
+struct ReadOnly(SealedKeyCache);
+
+impl KeyCache for ReadOnly {
+    fn get(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.get(name)
+    }
+
+    fn put(&self, _name: &str, _bytes: &[u8]) {}
+
+    fn ignored(&self, name: &str, reason: &str) {
+        self.0.ignored(name, reason);
+    }
 }
 
 /// Keys that open nothing: derived from a root that everybody knows, so that both sides of a comparison have the same ones
