@@ -114,7 +114,7 @@ impl Sides<'_> {
         };
         let (old, new) = (read(self.before, &pair.before)?, read(self.after, &pair.after)?);
         let mut compared = compare(&pair.path, old.as_deref(), new.as_deref());
-        if compared.format == Format::Binary {
+        if matches!(compared.format, Format::Binary | Format::Large) {
             let size = |entry: &Option<SideEntry>| entry.as_ref()?.size.map(|size| format!("{size} bytes"));
             let digest = |entry: &Option<SideEntry>| Some(short(entry.as_ref()?.digest.as_ref()?.as_str()));
             compared.fields.extend(FieldChange::between("size", size(&pair.before), size(&pair.after)));

@@ -2,6 +2,7 @@
 
 use super::keys::Concern;
 use super::model::{ChangeKind, FieldChange};
+use super::semantic::INSTANCE_ID;
 
 /// What is known about a file's keys without having them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +37,8 @@ fn telling(field: FieldChange, shows_authority: bool, known: Known) -> Option<Fi
 /// Stand-ins may be of another algorithm, too.
 fn follows_from_keys(field: &FieldChange) -> bool {
     let algorithm = field.path.ends_with("keyAlgorithm") || field.path.ends_with("signatureAlgorithm");
-    algorithm || matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived)
+    // cloud-init's identity follows from a node's plan, which has no key in it.
+    algorithm || (matches!(field.kind, ChangeKind::Rotated | ChangeKind::Derived) && field.path != INSTANCE_ID)
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ mod tests {
         check("<img src=x> & www.evil.com", "`<img` `src=x>` `&` `www.evil.com`");
         check("tick ` and ``", "tick `` ` `` and ``` `` ```");
         check("commit 1a2b3c4d5e6f :tada:", "commit `1a2b3c4d5e6f` `:tada`:");
-        check("a\u{202e}b\nc", "a\\u{202e}b\\u{a}c");
+        check("a\u{202e}b\nc", "`a\\u{202e}b\\u{a}c`");
         assert_eq!([code(""), code("`a"), code(" ")], ["`  `", "`` `a ``", "`   `"]);
     }
 }

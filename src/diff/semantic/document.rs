@@ -1,33 +1,26 @@
 //! Trees of values (YAML, JSON, TOML): differences by path, list items matched by what names them.
 
-use super::super::model::{ChangeKind, FieldChange};
-use super::{list, x509};
+use super::super::model::{ChangeKind, FieldChange, LineKind};
+use super::literal::{self, is_literal, json, shown};
+use super::{list, sequence, text, x509};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that name an item of a list; the first one that all items of both lists have is taken.
-const IDENTITIES: [&str; 13] = [
-    "name",
-    "key",
-    "id",
-    "path",
-    "type",
-    "dst",
-    "subnet",
-    "host",
-    "level",
-    "mountPath",
-    "apiGroups",
-    "serial",
-    "@name",
-];
+const IDENTITIES: [&str; 12] =
+    ["name", "key", "id", "path", "type", "dst", "subnet", "host", "level", "mountPath", "serial", "@name"];
 /// A line of a terminal has room for this.
 const COMPACT: usize = 100;
 
 pub fn compare_json(before: &str, after: &str) -> Option<Vec<FieldChange>> {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    let parse = |text: &str| -> Option<Value> {
+        if literal::is_ambiguous(text) {
+            return None;
+        }
+        serde_json::from_str(&literal::protect_numbers(text)).ok()
+    };
     Some(compare(&parse(before)?, &parse(after)?))
 }
 
@@ -64,11 +57,13 @@ pub fn values(path: &str, before: &Value, after: &Value, out: &mut Changes) {
         _ if before == after => {}
         (Value::Object(old), Value::Object(new)) => objects(path, old, new, out),
         (Value::Array(old), Value::Array(new)) => lists(path, old, new, out),
-        (Value::String(old), Value::String(new)) => strings(path, old, new, out),
+        (Value::String(old), Value::String(new)) if !is_literal(before) && !is_literal(after) => {
+            strings(path, old, new, out);
+        }
         _ => {
             let (old, new) = (shown(before), shown(after));
             // `"1"` and `1` look alike, but are not.
-            let (old, new) = if old == new { (before.to_string(), after.to_string()) } else { (old, new) };
+            let (old, new) = if old == new { (json(before), json(after)) } else { (old, new) };
             out.list.push(FieldChange::changed(path, old, new));
         }
     }
@@ -89,9 +84,7 @@ fn objects(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, 
 fn lists(path: &str, before: &[Value], after: &[Value], out: &mut Changes) {
     let scalar = |value: &Value| !value.is_object() && !value.is_array();
     if before.iter().chain(after).all(scalar) {
-        // `"1"` and `1` look alike, but are not.
-        let clear = before.iter().all(|old| after.iter().all(|new| old == new || shown(old) != shown(new)));
-        let one = |value: &Value| if clear { shown(value) } else { value.to_string() };
+        let one = if look_alike(before, after) { json } else { shown };
         let text = |values: &[Value]| -> Vec<String> { values.iter().map(one).collect() };
         let (before, after) = (text(before), text(after));
         let changes = list::compare(path, &before, &after);
@@ -102,32 +95,28 @@ fn lists(path: &str, before: &[Value], after: &[Value], out: &mut Changes) {
     }
     match identities(before, after) {
         Some((old, new)) => named(path, (before, &old), (after, &new), out),
-        None => {
-            for (index, pair) in
-                (0..before.len().max(after.len())).map(|index| (index, (before.get(index), after.get(index))))
-            {
-                let path = format!("{path}[{index}]");
-                match pair {
-                    (Some(old), Some(new)) => values(&path, old, new, out),
-                    (Some(old), None) => one_sided(&path, old, ChangeKind::Removed, out),
-                    (None, Some(new)) => one_sided(&path, new, ChangeKind::Added, out),
-                    (None, None) => {}
-                }
-            }
-        }
+        None => sequence::compare(path, before, after, out),
     }
+}
+
+/// Whether there are `"1"` and `1`: they look alike, but are not.
+fn look_alike(before: &[Value], after: &[Value]) -> bool {
+    let mut seen: BTreeMap<String, &Value> = BTreeMap::new();
+    before.iter().chain(after).any(|value| *seen.entry(shown(value)).or_insert(value) != value)
 }
 
 /// Lists whose items have names: by name, and then their order.
 fn named(path: &str, before: (&[Value], &[String]), after: (&[Value], &[String]), out: &mut Changes) {
+    let items: BTreeMap<&String, &Value> = after.1.iter().zip(after.0).collect();
+    let known: BTreeSet<&String> = before.1.iter().collect();
     for (old, name) in before.0.iter().zip(before.1) {
         let path = format!("{path}[{name}]");
-        match after.1.iter().position(|other| other == name).and_then(|at| after.0.get(at)) {
+        match items.get(name) {
             Some(new) => values(&path, old, new, out),
             None => one_sided(&path, old, ChangeKind::Removed, out),
         }
     }
-    for (new, name) in after.0.iter().zip(after.1).filter(|(_, name)| !before.1.contains(name)) {
+    for (new, name) in after.0.iter().zip(after.1).filter(|(_, name)| !known.contains(name)) {
         one_sided(&format!("{path}[{name}]"), new, ChangeKind::Added, out);
     }
     out.list.extend(order(path, before.1, after.1));
@@ -135,11 +124,9 @@ fn named(path: &str, before: (&[Value], &[String]), after: (&[Value], &[String])
 
 /// Another order of what both lists have, or something new before it: in many lists the first one wins.
 fn order(path: &str, before: &[String], after: &[String]) -> Option<FieldChange> {
-    let kept = |list: &[String], other: &[String]| -> Vec<String> {
-        list.iter().filter(|name| other.contains(name)).cloned().collect()
-    };
-    let (stayed, stays) = (kept(before, after), kept(after, before));
-    let ahead = |list: &[String]| list.iter().position(|name| stayed.contains(name)).unwrap_or(0);
+    let (stayed, stays) = (list::kept(before, after), list::kept(after, before));
+    let common: BTreeSet<&String> = stayed.iter().collect();
+    let ahead = |list: &[String]| list.iter().position(|name| common.contains(name)).unwrap_or(0);
     let inserted = ahead(after) > ahead(before);
     (stayed != stays || inserted)
         .then(|| FieldChange::of(ChangeKind::Reordered, path, before.join(", "), after.join(", ")))
@@ -185,15 +172,22 @@ fn strings(path: &str, before: &str, after: &str, out: &mut Changes) {
     if let Some(changes) = certificates(path, before, after) {
         out.list.extend(changes);
     } else if before.contains('\n') || after.contains('\n') {
-        let lines = |text: &str| -> Vec<String> { text.lines().map(|line| line.trim_end().to_owned()).collect() };
-        let changes = list::compare(path, &lines(before), &lines(after));
-        match changes.is_empty() {
-            true => out.list.push(FieldChange::changed(path, format!("{before:?}"), format!("{after:?}"))),
-            false => out.list.extend(changes),
-        }
+        out.list.extend(multiline(path, before, after));
     } else {
         out.list.push(FieldChange::changed(path, before, after));
     }
+}
+
+/// Texts of several lines: those that went and came, in their order.
+fn multiline(path: &str, before: &str, after: &str) -> Vec<FieldChange> {
+    let hunks = text::hunks(before, after);
+    let lines = hunks.into_iter().flat_map(|hunk| hunk.lines);
+    let changes = lines.filter_map(|line| match line.kind {
+        LineKind::Same => None,
+        LineKind::Removed => Some(FieldChange::removed(path, line.text)),
+        LineKind::Added => Some(FieldChange::added(path, line.text)),
+    });
+    changes.collect()
 }
 
 /// Certificates in a value, as text or as base64 of it, which kubeconfigs have.
@@ -215,7 +209,7 @@ fn certificates(path: &str, before: &str, after: &str) -> Option<Vec<FieldChange
 }
 
 /// A value that only one side has: in one piece where it is short, else leaf by leaf.
-fn one_sided(path: &str, value: &Value, kind: ChangeKind, out: &mut Changes) {
+pub(super) fn one_sided(path: &str, value: &Value, kind: ChangeKind, out: &mut Changes) {
     let text = shown(value);
     let leaf = |text: String| match kind {
         ChangeKind::Removed => FieldChange::removed(path, text),
@@ -242,9 +236,4 @@ fn below(path: &str, key: &str) -> String {
         (false, true) => format!("{path}.{key}"),
         (_, false) => format!("{path}[{key:?}]"),
     }
-}
-
-/// Strings as they are, everything else as JSON.
-pub fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -16,6 +16,8 @@ pub enum Format {
     Sysctl,
     Hosts,
     Text,
+    /// A text too large to be read: told apart by size and digest.
+    Large,
     Binary,
     /// No contents: a directory or a link.
     #[default]
@@ -66,7 +68,7 @@ impl Format {
             Self::Xml => "xml",
             Self::Sysctl => "sysctl",
             Self::Hosts => "hosts",
-            Self::Text => "text",
+            Self::Text | Self::Large => "text",
             Self::Binary => "binary",
             Self::None => "",
         }

@@ -1,6 +1,7 @@
 //! Lists of plain values: what came, what went, and whether only the order is another one.
 
 use super::super::model::{ChangeKind, FieldChange};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares two lists of values, in which a value may occur more than once.
 pub fn compare(path: &str, before: &[String], after: &[String]) -> Vec<FieldChange> {
@@ -21,9 +22,6 @@ pub fn compare(path: &str, before: &[String], after: &[String]) -> Vec<FieldChan
     }
     let mut changes: Vec<FieldChange> = removed.into_iter().map(|value| FieldChange::removed(path, value)).collect();
     changes.extend(added.into_iter().map(|value| FieldChange::added(path, value)));
-    let kept = |list: &[String], other: &[String]| -> Vec<String> {
-        list.iter().filter(|value| other.contains(value)).cloned().collect()
-    };
     let (stayed, stays) = (kept(before, after), kept(after, before));
     if stayed != stays && stayed.len() == stays.len() {
         changes.push(FieldChange::of(ChangeKind::Reordered, path, stayed.join(", "), stays.join(", ")));
@@ -32,14 +30,21 @@ pub fn compare(path: &str, before: &[String], after: &[String]) -> Vec<FieldChan
 }
 
 /// Values of `list` beyond those that `other` has, in order.
-fn missing(list: &[String], other: &[String]) -> Vec<String> {
-    let mut rest: Vec<&String> = other.iter().collect();
-    let mut found = Vec::new();
-    for value in list {
-        match rest.iter().position(|other| *other == value) {
-            Some(at) => drop(rest.swap_remove(at)),
-            None => found.push(value.clone()),
+pub fn missing(list: &[String], other: &[String]) -> Vec<String> {
+    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+    other.iter().for_each(|value| *left.entry(value).or_default() += 1);
+    let is_missing = |value: &&String| match left.get_mut(value.as_str()) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
         }
-    }
-    found
+        _ => true,
+    };
+    list.iter().filter(is_missing).cloned().collect()
+}
+
+/// Values of `list` that `other` has as well, in order.
+pub fn kept(list: &[String], other: &[String]) -> Vec<String> {
+    let known: BTreeSet<&String> = other.iter().collect();
+    list.iter().filter(|value| known.contains(value)).cloned().collect()
 }

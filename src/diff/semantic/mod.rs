@@ -7,10 +7,13 @@ pub mod document;
 mod format;
 mod hosts;
 mod list;
+mod literal;
+mod sequence;
 mod sysctl;
 mod text;
 pub mod toml;
 pub mod unit;
+mod untold;
 pub mod words;
 mod x509;
 mod xml;
@@ -18,7 +21,12 @@ mod yaml;
 
 pub use format::Format;
 
-use super::model::{FieldChange, Hunk};
+use super::model::{ChangeKind, FieldChange, Hunk};
+
+/// Larger texts are told apart by size and digest.
+const MAX_BYTES: usize = 4 << 20;
+/// cloud-init takes a node with another one for a new node. kubi derives it from all that is on the node.
+pub const INSTANCE_ID: &str = "instance-id";
 
 /// Two versions of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,25 +49,31 @@ pub fn compare(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Compa
     let (Some(before_text), Some(after_text)) = texts else {
         return Compared { format: Format::Binary, ..Compared::default() };
     };
+    if before_text.len().max(after_text.len()) > MAX_BYTES {
+        return Compared { format: Format::Large, ..Compared::default() };
+    }
     let format = Format::of(path, std::str::from_utf8(sample).unwrap_or_default());
     if format == Format::X509
         && let Some((tags, fields)) = x509::compare(before_text, after_text)
     {
         // Text around the certificates, or their encoding.
-        let hunks = if fields.is_empty() { text::hunks(before_text, after_text) } else { Vec::new() };
-        return Compared { format, tags, fields, hunks, ..Compared::default() };
+        let hunks = text::hunks(before_text, after_text);
+        let hunks = if fields.is_empty() { hunks } else { untold::around_pem(hunks) };
+        let untold = if fields.is_empty() { Vec::new() } else { (0..hunks.len()).collect() };
+        return Compared { format, tags, fields, hunks, untold };
     }
     let hunks = text::hunks(before_text, after_text);
     // All of a new or lost file is in its lines.
     if before.is_none() || after.is_none() {
-        return Compared { format, tags: Vec::new(), fields: Vec::new(), hunks, ..Compared::default() };
+        return Compared { format, hunks, ..Compared::default() };
     }
     match fields(format, before_text, after_text) {
         Some(mut fields) => {
             fields.extend(comments::compare(format, before_text, after_text));
-            Compared { format, fields, hunks, ..Compared::default() }
+            let untold = if fields.is_empty() { Vec::new() } else { untold::hunks(format, &hunks) };
+            Compared { format, fields, hunks, untold, ..Compared::default() }
         }
-        None => Compared { format: Format::Text, tags: Vec::new(), fields: Vec::new(), hunks, ..Compared::default() },
+        None => Compared { format: Format::Text, hunks, ..Compared::default() },
     }
 }
 
@@ -72,14 +86,21 @@ fn text_of(bytes: Option<&[u8]>) -> Option<&str> {
 fn fields(format: Format, before: &str, after: &str) -> Option<Vec<FieldChange>> {
     match format {
         Format::Unit | Format::Ini => unit::compare(before, after),
-        Format::Yaml | Format::CloudInit | Format::Manifest | Format::Kubeconfig => yaml::compare(before, after),
+        Format::Yaml | Format::Manifest | Format::Kubeconfig => yaml::compare(before, after),
+        Format::CloudInit => yaml::compare(before, after).map(with_derived_identity),
         Format::Json => document::compare_json(before, after),
         Format::Toml => toml::compare(before, after),
         Format::Xml => xml::compare(before, after),
         Format::Sysctl => sysctl::compare(before, after),
         Format::Hosts => hosts::compare(before, after),
-        Format::Text | Format::Binary | Format::X509 | Format::None => None,
+        Format::Text | Format::Large | Format::Binary | Format::X509 | Format::None => None,
     }
+}
+
+fn with_derived_identity(mut fields: Vec<FieldChange>) -> Vec<FieldChange> {
+    let identity = fields.iter_mut().filter(|field| field.path == INSTANCE_ID && field.kind == ChangeKind::Changed);
+    identity.for_each(|field| field.kind = ChangeKind::Derived);
+    fields
 }
 
 #[cfg(test)]

@@ -157,3 +157,162 @@ fn words_are_emphasised_within_lines() {
         hunk.lines.iter().flat_map(|line| line.emphasis.iter().map(|(start, end)| &line.text[*start..*end])).collect();
     assert_eq!(emphasised, ["two", "2"]);
 }
+
+#[test]
+fn numbers_are_shown_as_they_are_written() {
+    check("/x.yaml", "mode: 0640\n", "mode: 0600\n", Format::Yaml, &["Changed mode: 0640 -> 0600"]);
+    check(
+        "/x.yaml",
+        "a: 1.50\nb: [0x10]\n",
+        "a: 1.5\nb: [0x11]\n",
+        Format::Yaml,
+        &["Changed a: 1.50 -> 1.5", "Changed b: 0x10 -> 0x11"],
+    );
+    check("/x.yaml", "a: 0640\n", "a: \"0640\"\n", Format::Yaml, &["Changed a: 0640 -> \"0640\""]);
+    check("/x.yaml", "a: {m: 0640}\n", "b: {m: 0640}\n", Format::Yaml, &["- a: {\"m\":0640}", "+ b: {\"m\":0640}"]);
+    let large = ["100000000000000000000", "100000000000000000001"];
+    for (path, format) in [("/x.json", Format::Json), ("/x.yaml", Format::Yaml)] {
+        let text = |number: &str| format!("{{\"a\": {number}}}\n");
+        let expected = format!("Changed a: {} -> {}", large[0], large[1]);
+        check(path, &text(large[0]), &text(large[1]), format, &[&expected]);
+    }
+    check("/x.toml", "m = 0o640\n", "m = 0o600\n", Format::Toml, &["Changed m: 0o640 -> 0o600"]);
+}
+
+#[test]
+fn yaml_is_read_as_it_is_written() {
+    let before = "a: &x {k: no}\nb: *x\n<<: *x\nc: !!str 1\nd: ~\ne: {}\n";
+    let after = "a: &x {k: off}\nb: *x\n<<: *x\nc: 1\nd:\ne: []\n";
+    let expected = [
+        "Changed a.k: no -> off",
+        "Changed b.k: no -> off",
+        "Changed [\"<<\"].k: no -> off",
+        "Changed c: \"1\" -> 1",
+        "Changed e: {} -> []",
+    ];
+    check("/x.yaml", before, after, Format::Yaml, &expected);
+    // Twice the same key has no one meaning.
+    check("/x.yaml", "a: 1\na: 2\n", "a: 1\na: 3\n", Format::Text, &[]);
+}
+
+#[test]
+fn lists_without_names_are_aligned() {
+    let rules =
+        |rules: &[&str]| format!("rules:\n{}", rules.iter().map(|rule| format!("- {rule}\n")).collect::<String>());
+    let (a, b, c) = ("{level: None, users: [a]}", "{level: None, users: [b]}", "{level: Metadata}");
+    let new = "{level: Request, users: [n]}";
+    let expected = ["+ rules[0]: {\"level\":\"Request\",\"users\":[\"n\"]}"];
+    check("/x.yaml", &rules(&[a, b, c]), &rules(&[new, a, b, c]), Format::Yaml, &expected);
+    check("/x.yaml", &rules(&[a, b, c]), &rules(&[b, a, c]), Format::Yaml, &["Reordered rules[0]: place 2 -> place 1"]);
+    let edited = "{level: None, users: [z]}";
+    check("/x.yaml", &rules(&[a, b, c]), &rules(&[a, edited, c]), Format::Yaml, &["Changed rules[1].users: b -> z"]);
+    let disk = |dev: &str| format!("<disk type='file'><target dev='{dev}'/></disk>");
+    let domain = |disks: &[&str]| {
+        format!("<domain><devices>{}</devices></domain>", disks.iter().map(|d| disk(d)).collect::<String>())
+    };
+    let expected = ["+ domain.devices.disk[1]: {\"@type\":\"file\",\"target\":{\"@dev\":\"vdb\"}}"];
+    check("/x.xml", &domain(&["vda"]), &domain(&["vda", "vdb"]), Format::Xml, &expected);
+}
+
+#[test]
+fn flags_with_values_behind_them_keep_their_names() {
+    let unit = |commands: &[&str]| {
+        format!("[Service]\n{}", commands.iter().map(|c| format!("ExecStartPre={c}\n")).collect::<String>())
+    };
+    let expected = ["- [Service] ExecStartPre --config: /etc/a", "- [Service] ExecStartPre -v: 3"];
+    check("/x.service", &unit(&["/bin/x run --config /etc/a -v 3"]), &unit(&["/bin/x run"]), Format::Unit, &expected);
+    let expected = ["Changed [Service] ExecStartPre -v: 3 -> 4"];
+    check("/x.service", &unit(&["/bin/x -v 3 --all"]), &unit(&["/bin/x -v 4 --all"]), Format::Unit, &expected);
+    let expected = ["Changed [Service] ExecStartPre --a: 1 -> 2", "+ [Service] ExecStartPre: /bin/z"];
+    check(
+        "/x.service",
+        &unit(&["/bin/x --a=1", "/bin/y"]),
+        &unit(&["/bin/x --a=2", "/bin/y", "/bin/z"]),
+        Format::Unit,
+        &expected,
+    );
+}
+
+/// Changed lines that are shown although there are fields.
+fn untold(path: &str, before: &str, after: &str) -> Vec<String> {
+    let compared = compare(path, Some(before.as_bytes()), Some(after.as_bytes()));
+    assert!(!compared.fields.is_empty(), "{compared:?}");
+    let hunks = compared.untold.iter().map(|at| &compared.hunks[*at]);
+    hunks
+        .flat_map(|hunk| &hunk.lines)
+        .filter(|line| line.kind != crate::diff::LineKind::Same)
+        .map(|line| line.text.clone())
+        .collect()
+}
+
+#[test]
+fn what_no_field_tells_is_shown_as_lines() {
+    let far = "k1: 1\nk2: 1\nk3: 1\nk4: 1\nk5: 1\nk6: 1\nk7: 1\n";
+    let text = |quoted: &str, value: u32| format!("a: {quoted}\n{far}b: {value}\n");
+    assert_eq!(untold("/x.yaml", &text("one", 1), &text("\"one\"", 2)), ["a: one", "a: \"one\""]);
+    assert!(untold("/x.yaml", &text("one", 1), &text("two", 2)).is_empty());
+    let hosts = |lines: &str| format!("{lines}127.0.0.1 localhost\n");
+    let moved = untold(
+        "/etc/hosts",
+        &hosts("10.0.0.1 a\n10.0.0.2 b\n10.0.0.3 c\n"),
+        &hosts("10.0.0.2 b\n10.0.0.1 a\n10.0.0.4 c\n"),
+    );
+    assert!(moved.iter().filter(|line| *line == "10.0.0.2 b").count() == 2, "{moved:?}");
+    check(
+        "/x.yaml",
+        "a: 1 # careful\nb: 1\n",
+        "a: 1 # harmless\nb: 2\n",
+        Format::Yaml,
+        &["Changed b: 1 -> 2", "Changed comment: careful -> harmless"],
+    );
+    check("/x.yaml", "a: 'x # y'\n", "a: 'x # z'\n", Format::Yaml, &["Changed a: x # y -> x # z"]);
+    check("/x.yaml", "s: |\n  x \n  y\n", "s: |\n  x\n  z\n", Format::Yaml, &["- s: x ", "- s: y", "+ s: x", "+ s: z"]);
+    let xml = |comment: &str, value: u32| format!("<a><!-- {comment} --><b>{value}</b></a>");
+    check(
+        "/x.xml",
+        &xml("old", 1),
+        &xml("new", 2),
+        Format::Xml,
+        &["Changed a.b: 1 -> 2", "Changed comment: old -> new"],
+    );
+}
+
+#[test]
+fn deep_and_large_files_cost_little() {
+    let deep = |open: &str, close: &str, inner: &str| open.repeat(200_000) + inner + &close.repeat(200_000);
+    let cases = [
+        ("/x.xml", deep("<a x=\"/>\">", "</a>", "1"), deep("<a x=\"/>\">", "</a>", "2")),
+        ("/x.json", deep("[", "]", "1"), deep("[", "]", "2")),
+        ("/x.yaml", deep("[", "]", "1"), deep("[", "]", "2")),
+        ("/x.yaml", deep("- ", "", "1"), deep("- ", "", "2")),
+        ("/x.toml", format!("a = {}", deep("[", "]", "1")), format!("a = {}", deep("[", "]", "2"))),
+    ];
+    for (path, before, after) in cases {
+        let compared = compare(path, Some(before.as_bytes()), Some(after.as_bytes()));
+        assert_eq!(compared.format, Format::Text, "{path}");
+    }
+    let large = "x".repeat((4 << 20) + 1);
+    assert_eq!(compare("/x.yaml", Some(b"a"), Some(large.as_bytes())).format, Format::Large);
+}
+
+#[test]
+fn the_time_grows_with_the_size() {
+    let lines = |mark: &str| (0..20_000).map(|number| format!("  line {number} {mark}\n")).collect::<String>();
+    let items =
+        |mark: &str| (0..20_000).map(|number| format!("- {{name: n{number}, v: {mark}}}\n")).collect::<String>();
+    let keys = |mark: &str| (0..20_000).map(|number| format!("key{number}={mark}\n")).collect::<String>();
+    let words = |mark: &str| (0..20_000).map(|number| format!("- w{number}{mark}\n")).collect::<String>();
+    for (path, head, text) in [
+        ("/x.yaml", "s: |\n", &lines as &dyn Fn(&str) -> String),
+        ("/x.yaml", "l:\n", &items),
+        ("/x.yaml", "l:\n", &words),
+        ("/x.service", "[S]\n", &keys),
+    ] {
+        let start = std::time::Instant::now();
+        let (before, after) = (format!("{head}{}", text("1")), format!("{head}{}", text("2")));
+        let compared = compare(path, Some(before.as_bytes()), Some(after.as_bytes()));
+        assert!(compared.fields.len() >= 20_000, "{path} {head}");
+        // Quadratic work takes minutes at this size in an unoptimised build.
+        assert!(start.elapsed().as_secs() < 20, "{path} {head}: {:?}", start.elapsed());
+    }
+}

@@ -5,14 +5,12 @@ use similar::{Algorithm, ChangeTag, TextDiff};
 
 /// Unchanged lines shown before and after a change.
 const CONTEXT: usize = 3;
-/// Larger texts are told apart by their digests alone.
-const MAX_BYTES: usize = 4 << 20;
 /// Words are compared in lines up to this length.
 const MAX_LINE: usize = 1000;
 
-/// The hunks of a unified diff; none where the texts are equal or larger than 4 MiB.
+/// The hunks of a unified diff; none where the texts are equal.
 pub fn hunks(before: &str, after: &str) -> Vec<Hunk> {
-    if before == after || before.len() > MAX_BYTES || after.len() > MAX_BYTES {
+    if before == after {
         return Vec::new();
     }
     let diff = TextDiff::configure().algorithm(Algorithm::Patience).diff_lines(before, after);

@@ -19,7 +19,13 @@ pub fn compare(path: &str, before: &str, after: &str) -> Vec<FieldChange> {
         changes.extend(flag_changes(&format!("{path} {flag}"), &[], values));
     }
     if changes.is_empty() {
-        changes.push(FieldChange::of(ChangeKind::Reordered, path, before, after));
+        let sorted = |text: &str| {
+            let mut words = split(text);
+            words.sort_unstable();
+            words
+        };
+        let kind = if sorted(before) == sorted(after) { ChangeKind::Reordered } else { ChangeKind::Changed };
+        changes.push(FieldChange::of(kind, path, before, after));
     }
     changes
 }
@@ -35,15 +41,20 @@ struct Command {
 impl Command {
     fn parse(text: &str) -> Self {
         let mut command = Self::default();
-        for word in split(text) {
-            match word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
-                Some(_) if !command.words.is_empty() => {
-                    let (flag, value) = word.split_once('=').unwrap_or((&word, ""));
-                    command.flags.entry(flag.to_owned()).or_default().push(value.to_owned());
-                }
-                // A leading `-` of the program is systemd's: failure is ignored.
-                _ => command.words.push(word),
+        let mut words = split(text).into_iter().peekable();
+        while let Some(word) = words.next() {
+            // A leading `-` of the program is systemd's: failure is ignored.
+            let is_flag = |word: &String| word.len() > 1 && word.starts_with('-') && word != "--";
+            if command.words.is_empty() || !is_flag(&word) {
+                command.words.push(word);
+                continue;
             }
+            let (flag, value) = match word.split_once('=') {
+                Some((flag, value)) => (flag.to_owned(), value.to_owned()),
+                // What follows is its value, or an argument after a flag that takes none; either way the flag says where.
+                None => (word, words.next_if(|next| !is_flag(next)).unwrap_or_default()),
+            };
+            command.flags.entry(flag).or_default().push(value);
         }
         command
     }

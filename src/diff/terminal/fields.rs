@@ -4,12 +4,19 @@ use super::super::model::{ChangeKind, FieldChange};
 use super::super::partners;
 use super::super::phrases::{field_sign, field_value, plain};
 use super::super::shorten::{columns, first_difference};
-use super::{CYAN, GREEN, Out, RED, YELLOW};
+use super::{CYAN, DIM, GREEN, Out, RED, YELLOW};
+
+/// Fields shown of one file at most, unless all are asked for.
+const MAX_FIELDS: usize = 200;
 
 impl Out {
     pub(super) fn fields(&mut self, indent: usize, fields: &[&FieldChange]) {
+        let most = if self.style.lines { usize::MAX } else { MAX_FIELDS };
         let partners = partners::of_fields(fields);
-        fields.iter().zip(partners).for_each(|(field, partner)| self.field(indent, field, partner));
+        fields.iter().zip(partners).take(most).for_each(|(field, partner)| self.field(indent, field, partner));
+        if fields.len() > most {
+            self.line(indent, DIM, &format!("... {} more: --lines shows all", fields.len() - most));
+        }
     }
 
     fn field(&mut self, indent: usize, field: &FieldChange, partner: Option<&str>) {
