@@ -3,7 +3,7 @@
 use super::{Exit, Failure};
 use crate::edge::output::{Output, OutputError};
 use crate::store::{BuildRecord, NodeRecord};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct OutArgs {
@@ -13,6 +13,12 @@ pub struct OutArgs {
     /// The cluster, where several have nodes of one name
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
+}
+
+/// `out` beside the spec, which may be named by its directory.
+pub fn beside(file: &Path) -> PathBuf {
+    let folder = if file.is_dir() { Some(file) } else { file.parent() };
+    folder.unwrap_or(Path::new("")).join("out")
 }
 
 /// A node of a cluster's newest build.

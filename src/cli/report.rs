@@ -47,7 +47,7 @@ pub fn run(args: &ReportArgs, ui: &Ui) -> Outcome {
     let build = collect(&output, &topology.cluster, &record, &roles(&inputs), ui)?;
     let build_label = format!("build {}", record.number);
     let title = format!("{}, {build_label}", topology.cluster);
-    let page = Page { title, topology: Some(&topology), build: Some(&build), build_label, diff: None };
+    let page = Page { title, topology: Some(&topology), build: Some(&build), build_label, ..Page::default() };
     let text = html(&page).map_err(Failure::machine)?;
     if args.to == Path::new("-") {
         ui.print(text);
@@ -75,6 +75,7 @@ pub(super) fn about_change(diff: &Diff, file: &Path, out: Option<&Path>, ui: &Ui
     let page = Page {
         title: format!("{}: {} to {}", diff.cluster, diff.before.label, diff.after.label),
         topology: topology.as_ref(),
+        topology_label: inputs.as_ref().map(|inputs| inputs.file.display().to_string()).unwrap_or_default(),
         build: last.as_ref().map(|(_, build)| build),
         build_label: last.as_ref().map(|(label, _)| label.clone()).unwrap_or_default(),
         diff: Some(diff),

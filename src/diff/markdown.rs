@@ -6,12 +6,12 @@ mod markup;
 
 use super::model::{Change, Diff, FieldChange, Group, Hunk, LineKind, Risk};
 use super::phrases::{
-    Reason, field_sign, field_value, headline, node_counts, per_node, place, plain, reason, remark, removed,
+    Reason, escape, field_sign, field_value, headline, node_counts, per_node, place, plain, reason, remark, removed,
     risk_counts, shown_hunks, sign, steps, telling,
 };
 use super::{partners, shorten};
 use budget::{Budget, Part, Section};
-use markup::{code, fenced, folded, html, prose};
+use markup::{code, fenced, folded, prose};
 
 /// GitHub and Gitea take comments of 65,536 characters.
 pub const COMMENT_LIMIT: usize = 65_000;
@@ -117,7 +117,7 @@ fn cut(field: &FieldChange, partner: Option<&str>) -> FieldChange {
 fn group<'a>(what: &str, group: &'a Group) -> Section<'a> {
     let (count, changes) = (group.nodes.names.len(), group.changes.len());
     let nodes = if count > 1 { format!(" ({count} nodes)") } else { String::new() };
-    let names = if count > 0 { format!("<code>{}</code>", html(&start(&group.nodes.text))) } else { String::new() };
+    let names = if count > 0 { format!("<code>{}</code>", escape(&start(&group.nodes.text))) } else { String::new() };
     let plural = if changes == 1 { "" } else { "s" };
     let (open, close) = folded(&format!("{what}{names}{nodes}: {changes} change{plural}"), false);
     let part = |one: &'a Change| Part::of(DETAILS.map(|detail| Box::new(move || change(one, detail)) as Box<_>));

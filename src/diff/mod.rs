@@ -36,6 +36,6 @@ pub use entries::{apply, changed_entries};
 pub use facts::Facts;
 pub use model::*;
 pub use names::ranges;
-pub use phrases::plain;
+pub use phrases::{escape, plain};
 pub use side::{NodeKey, Secret, Side, SideEntry, SideError};
 pub use why::reads;

@@ -1,9 +1,8 @@
 //! One page that needs nothing else: style, script, picture and data are in it.
 
 use super::build::BuildReport;
-use super::svg::escape;
 use super::topology::Topology;
-use crate::diff::Diff;
+use crate::diff::{Diff, escape};
 use serde::Serialize;
 
 const PAGE: &str = include_str!("assets/page.html");
@@ -15,6 +14,8 @@ const SCRIPT: &str = include_str!("assets/page.js");
 pub struct Page<'a> {
     pub title: String,
     pub topology: Option<&'a Topology>,
+    /// Whose topology that is, on a page about two sides: `cluster.yaml`.
+    pub topology_label: String,
     pub build: Option<&'a BuildReport>,
     /// Which build that is: `build 3`.
     pub build_label: String,
@@ -28,6 +29,8 @@ struct Data<'a> {
     build: Option<&'a BuildReport>,
     #[serde(skip_serializing_if = "str::is_empty")]
     build_label: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    topology_label: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<&'a Diff>,
 }
@@ -37,7 +40,8 @@ struct Data<'a> {
 /// # Errors
 /// None in practice: plain values always become JSON.
 pub fn html(page: &Page<'_>) -> Result<String, serde_json::Error> {
-    let data = serde_json::to_string(&Data { build: page.build, build_label: &page.build_label, diff: page.diff })?;
+    let (build_label, topology_label) = (page.build_label.as_str(), page.topology_label.as_str());
+    let data = serde_json::to_string(&Data { build: page.build, build_label, topology_label, diff: page.diff })?;
     let parts = [
         ("@TITLE@", escape(&page.title)),
         ("@STYLE@", STYLE.to_owned()),

@@ -2,6 +2,7 @@
 //! above. Light and dark by the reader's own setting. The same topology gives the same bytes.
 
 use super::topology::{Card, Hypervisor, Network, Topology};
+use crate::diff::escape;
 use crate::spec::Role;
 use std::fmt::Write;
 
@@ -168,20 +169,4 @@ fn fit(text: &str, width: usize) -> String {
     let head: String = text.chars().take(half).collect();
     let tail: String = text.chars().skip(count - half).collect();
     format!("{head}…{tail}")
-}
-
-/// For text and attributes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -3,6 +3,7 @@
 use super::operand::{Operand, Selection, operands};
 use super::secrets::Secrets;
 use crate::build::{BuildError, Prepared, Preview, Sealed};
+use crate::cli::out::beside;
 use crate::cli::{Failure, Ui};
 use crate::diff::{Diff, Options, Side, SideInfo, SideKind, diff};
 use crate::edge::inputs::Inputs;
@@ -74,10 +75,8 @@ impl Opener<'_> {
     }
 
     fn output(&self) -> Result<Output, Failure> {
-        let file = &self.selection.file;
-        let folder = if file.is_dir() { Some(file.as_path()) } else { file.parent() };
-        let beside = || folder.unwrap_or(Path::new("")).join("out");
-        Ok(Output::open(&self.selection.out.clone().unwrap_or_else(beside))?)
+        let out = self.selection.out.clone();
+        Ok(Output::open(&out.unwrap_or_else(|| beside(&self.selection.file)))?)
     }
 
     /// An output folder, or one cluster's folder in it.

@@ -37,8 +37,7 @@ pub(super) enum Operand {
 pub(super) fn operands(selection: &Selection) -> Result<(Operand, Operand), Failure> {
     let parse = |text: &String| Operand::parse(text);
     match (&selection.old, &selection.new) {
-        (Some(old), None) if old.contains("..") && !Path::new(old).exists() => {
-            let (from, to) = old.split_once("..").unwrap_or((old, ""));
+        (Some(old), None) if let Some((from, to)) = range(old) => {
             let named = |text: &str| if text.is_empty() { "HEAD".to_owned() } else { text.to_owned() };
             if to.starts_with('.') {
                 let failure = Failure::wrong(format!(
@@ -52,6 +51,14 @@ pub(super) fn operands(selection: &Selection) -> Result<(Operand, Operand), Fail
             Ok((old.as_ref().map_or(Ok(Operand::LastBuild), parse)?, new.as_ref().map_or(Ok(Operand::Spec), parse)?))
         }
     }
+}
+
+/// The two revisions of `OLD..NEW`. A path that goes up is none: revisions neither begin nor end with a slash
+/// (git-check-ref-format(1)).
+fn range(text: &str) -> Option<(&str, &str)> {
+    let (from, to) = text.split_once("..")?;
+    let path = from.ends_with('/') || to.starts_with('/') || text == ".." || Path::new(text).exists();
+    (!path).then_some((from, to))
 }
 
 impl Operand {
@@ -70,5 +77,20 @@ impl Operand {
         let path = Path::new(text);
         let built = path.join("build.json").is_file() || path.join("store").is_dir();
         Ok(if built { Self::Folder(path.to_owned()) } else { Self::Revision(text.to_owned()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn paths_are_no_ranges() {
+        for path in ["../gone", "..", "a/../b", "../..", "/x/../y", "main"] {
+            assert_eq!(range(path), None, "{path}");
+        }
+        assert_eq!(range("main..HEAD~1"), Some(("main", "HEAD~1")));
+        assert_eq!(range("..topic/x"), Some(("", "topic/x")));
+        assert_eq!(range("a...b"), Some(("a", ".b")));
     }
 }

@@ -40,15 +40,18 @@ impl Terminal {
         if pager.is_empty() || pager == "cat" {
             return false;
         }
-        // Colours pass, short texts end at once, and the text stays on the screen.
         let mut command = Command::new("sh");
-        command.args(["-c", &pager]).env("LESS", "FRX").stdin(Stdio::piped());
+        command.args(["-c", &pager]).stdin(Stdio::piped());
+        if std::env::var_os("LESS").is_none() {
+            // Colours pass, short texts end at once, and the text stays on the screen.
+            command.env("LESS", "FRX");
+        }
         let Ok(mut child) = command.spawn() else { return false };
         if let Some(mut stdin) = child.stdin.take() {
             // Who leaves the pager has seen enough.
             let _ = stdin.write_all(text.as_bytes());
         }
-        // The shell says 127 when there is no such pager.
-        child.wait().is_ok_and(|status| status.code() != Some(127))
+        // The shell says 127 when there is no such pager, and 126 when it cannot be run.
+        child.wait().is_ok_and(|status| !matches!(status.code(), Some(126 | 127)))
     }
 }

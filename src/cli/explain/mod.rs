@@ -5,7 +5,7 @@ mod place;
 mod reach;
 mod values;
 
-use super::out::OutArgs;
+use super::out::{OutArgs, beside};
 use super::{Failure, Outcome, Ui};
 use std::path::PathBuf;
 
@@ -29,8 +29,18 @@ pub struct ExplainArgs {
     /// The spec that values and templates are looked up in, or the directory that holds it as cluster.yaml
     #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
     pub file: PathBuf,
-    #[command(flatten)]
-    pub out: OutArgs,
+    /// The folder that `kubi build` wrote to; `out` beside the spec when not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The cluster, where several have nodes of one name
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+}
+
+impl ExplainArgs {
+    fn out(&self) -> OutArgs {
+        OutArgs { out: self.out.clone().unwrap_or_else(|| beside(&self.file)), cluster: self.cluster.clone() }
+    }
 }
 
 pub fn run(args: &ExplainArgs, ui: &Ui) -> Outcome {

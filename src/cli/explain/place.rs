@@ -40,8 +40,9 @@ pub fn run(args: &ExplainArgs, place: &str, ui: &Ui) -> Outcome {
     };
     let (path, number) = with_line(path);
     let path = NodePath::new(path.trim_end_matches('/')).map_err(|error| Failure::wrong(error).help(USAGE))?;
-    let output = args.out.open()?;
-    let built = args.out.node(&output, node)?;
+    let out = args.out();
+    let output = out.open()?;
+    let built = out.node(&output, node)?;
     let folder = output.node_path(&built.cluster, &built.node);
     let file = folder.join("manifest.json");
     let bytes = files::read(&file).map_err(Failure::machine)?;

@@ -35,10 +35,11 @@ struct Asked {
 type Found = BTreeMap<(String, String, String), BTreeSet<String>>;
 
 pub fn run(args: &ExplainArgs, key: &str, ui: &Ui) -> Outcome {
-    let output = args.out.open()?;
+    let out = args.out();
+    let output = out.open()?;
     let asked = Asked::parse(key);
     let (mut found, mut known) = (Found::new(), BTreeSet::new());
-    for (cluster, record) in args.out.clusters(&output)? {
+    for (cluster, record) in out.clusters(&output)? {
         for (entries, keys) in manifests(&output, &cluster, &record, &asked)? {
             entries.into_iter().for_each(|(place, nodes)| found.entry(place).or_default().extend(nodes));
             known.extend(keys);

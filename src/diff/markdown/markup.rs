@@ -46,11 +46,6 @@ fn is_acted_on(word: &str) -> bool {
     word.contains(special) || link || commit || emoji || block
 }
 
-/// Text in HTML.
-pub fn html(text: &str) -> String {
-    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 /// What stands before and after a part that is folded away.
 pub fn folded(title: &str, open: bool) -> (String, &'static str) {
     let open = if open { " open" } else { "" };

@@ -5,6 +5,10 @@ const main = document.getElementById('main');
 const search = document.getElementById('search');
 const state = { tab: '', node: 0, file: -1 };
 
+// Text in which nothing turns the direction of writing or hides: such characters are written out. Line ends stay.
+const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+const plain = (text) => text.replace(unseen, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
 // Makes an element; text is always text, never markup.
 function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -12,7 +16,7 @@ function el(tag, attributes = {}, ...children) {
     if (key === 'onclick') node.addEventListener('click', value);
     else if (value !== undefined && value !== false) node.setAttribute(key, value === true ? '' : value);
   }
-  node.append(...children.filter((child) => child !== undefined && child !== null));
+  node.append(...children.filter((child) => child !== undefined && child !== null).map((child) => (child instanceof Node ? child : plain(`${child}`))));
   return node;
 }
 const table = (head, rows) => el('table', {},
@@ -104,7 +108,20 @@ function sideBySide(hunks) {
 function lines(item) {
   if (!item.hunks || !item.hunks.length) return undefined;
   if (!item.fields.length) return sideBySide(item.hunks);
-  return el('details', {}, el('summary', {}, 'lines'), el('div', { class: 'inside' }, sideBySide(item.hunks)));
+  const untold = (item.untold || []).map((at) => item.hunks[at]);
+  const all = el('details', {}, el('summary', {}, 'lines'), el('div', { class: 'inside' }, sideBySide(item.hunks)));
+  return untold.length ? el('div', {}, sideBySide(untold), untold.length < item.hunks.length ? all : undefined) : all;
+}
+
+// What a pattern stands for on each node.
+function perNode(item) {
+  if (!item.perNode || !item.perNode.length) return undefined;
+  const lines = (list) => list.map((line) => `${line.kind === 'removed' ? '-' : '+'} ${line.text}`).join('\n');
+  const rows = item.perNode.flatMap((own) => [...(own.fields || []).map((field) => [field.path, field.before ?? '', field.after ?? '']), ...(own.lines ? [['lines', '', lines(own.lines)]] : [])]
+    .map((cells) => el('tr', {}, el('td', { class: 'mono' }, own.node), ...cells.map((text) => el('td', { class: 'mono' }, text)))));
+  const details = el('details', {}, el('summary', {}, `values of ${count(item.perNode.length, 'node', 'nodes')}`));
+  details.addEventListener('toggle', () => { if (details.children.length === 1) details.append(table(['node', 'field', 'before', 'after'], rows)); });
+  return details;
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith('.') ? '' : '.');
@@ -119,7 +136,7 @@ function change(item, open) {
     if (details.children.length > 1) return;
     details.append(el('div', { class: 'inside' },
       el('div', { class: 'soft' }, `recipe ${item.origin.recipe || 'unknown'}`, item.origin.source ? `, ${item.origin.source}` : '', item.pattern ? '; values in <angle brackets> differ from node to node' : ''),
-      fields(item.fields), lines(item)));
+      fields(item.fields), perNode(item), lines(item)));
   };
   details.addEventListener('toggle', fill);
   if (open) fill();
@@ -227,7 +244,7 @@ function certificates() {
 // --- the frame --------------------------------------------------------------------------------------------------------
 const tabs = [
   data.diff && ['changes', 'Changes', changes],
-  document.getElementById('topology').content.firstElementChild && ['overview', 'Topology', overview],
+  document.getElementById('topology').content.firstElementChild && ['overview', data.topologyLabel ? `Topology of ${data.topologyLabel}` : 'Topology', overview],
   data.nodes && ['nodes', data.diff ? `Nodes and files of ${data.buildLabel}` : 'Nodes and files', nodes],
   data.certificates && ['certificates', data.diff ? `Certificates of ${data.buildLabel}` : 'Certificates', certificates],
 ].filter(Boolean);
