@@ -224,6 +224,11 @@ fn a_terminal_gets_colours_and_a_pager() {
     assert!(long.is_empty(), "{long:#?}");
     assert!(on_terminal(&[("PAGER", "cat"), ("NO_COLOR", "1")]).starts_with("ha: build 1 → cluster.yaml\n"));
     assert_eq!(on_terminal(&[("PAGER", "cat"), ("NO_COLOR", "1"), ("COLUMNS", "120")]), plain);
+    // What the reader has chosen for less stays.
+    on_terminal(&[("PAGER", "cat > /dev/null; echo $LESS > less"), ("LESS", "-i")]);
+    assert_eq!(std::fs::read_to_string(workspace.path().join("less")).unwrap(), "-i\n");
+    std::fs::write(workspace.path().join("no-program"), "x").unwrap();
+    assert!(on_terminal(&[("PAGER", "./no-program"), ("NO_COLOR", "1")]).contains("maxPods: 200 → 210"));
     // No pager is no reason to show nothing.
     assert!(on_terminal(&[("PAGER", "no-such-pager"), ("NO_COLOR", "1")]).contains("maxPods: 200 → 210"));
 }
@@ -290,6 +295,34 @@ fn risks_decide_the_exit_code() {
 }
 
 #[test]
+fn the_ci_script_keeps_its_verdict_when_it_cannot_post() {
+    let workspace = Workspace::example("single");
+    git(&workspace, &["init", "-q", "-b", "main"]);
+    commit(&workspace, "one");
+    replaced(&workspace, "spec:\n", "spec:\n  networks: {services: {cidr: 10.77.0.0/24}}\n");
+    commit(&workspace, "two");
+    let review = |post: &str| {
+        let environment = workspace.command();
+        let known = environment.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        let mut command = Command::new("sh");
+        command.current_dir(workspace.path()).env_clear().envs(known).env("KUBI_REVIEW_POST", post);
+        let kubi = Path::new(env!("CARGO_BIN_EXE_kubi")).parent().unwrap();
+        command.env("PATH", format!("{}:{}", kubi.display(), std::env::var("PATH").unwrap()));
+        command.arg(common::package_directory().join("examples/ci/review.sh"));
+        run(command.args(["main~1", "main"]), LIMIT)
+    };
+    let refused = review("false");
+    assert_eq!(refused.status.code(), Some(5), "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stdout.contains("service-network-changed") && refused.stderr.contains("could not be posted"));
+    let posted = review("cat > posted");
+    assert_eq!((posted.status.code(), posted.stdout.as_str()), (Some(5), ""));
+    assert!(std::fs::read_to_string(workspace.path().join("posted")).unwrap().contains("service-network-changed"));
+    let page = std::fs::read_to_string(common::package_directory().join("examples/ci/github.yaml")).unwrap();
+    assert!(page.contains("on: pull_request_target") && page.contains("git show \"$BASE:ci/review.sh\""), "{page}");
+    assert!(!page.contains("run: ci/review.sh") && !page.contains("ref: ${{"), "nothing of the pull request is run");
+}
+
+#[test]
 fn no_format_holds_a_secret_or_a_commitment_of_one() {
     let workspace = Workspace::example("single");
     workspace.kubi(["build"]).success();
@@ -301,7 +334,7 @@ fn no_format_holds_a_secret_or_a_commitment_of_one() {
         "pki: {epoch: 2026-11-01}",
         "pki: {epoch: 2026-11-01, generations: {etcd-server: 2, service-account: 2}}\n  encryption: {keys: [key2, key1]}",
     );
-    for format in ["terminal", "markdown", "json"] {
+    for format in ["terminal", "markdown", "json", "html"] {
         let text = diff(&workspace, &["--format", format, "--lines"]).success();
         assert!(text.contains("generation 2"), "{format}: {text}");
         let output = kubi::edge::output::Output::open(&workspace.out()).unwrap();
@@ -337,6 +370,7 @@ fn bad_input_is_refused_with_words_that_help() {
     git(&workspace, &["init", "-q", "-b", "main"]);
     git(&workspace, &["commit", "-q", "--allow-empty", "-m", "nothing yet"]);
     check(&["nonsense"], &["\"nonsense\" is neither a folder", "HEAD~1"]);
+    check(&["../gone"], &["\"../gone\" is neither a folder"]);
     check(&["main..main"], &["has no", "cluster.yaml", "-f"]);
     check(&["main...main"], &["three dots", "merge-base"]);
     check(&["build:9"], &["keeps no build 9", "there is build 1"]);

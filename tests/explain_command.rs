@@ -91,10 +91,7 @@ fn a_key_leads_to_the_files_that_read_it() {
     let labels = reach("spec.nodes[kubi-worker-0003].labels");
     assert!(labels.iter().all(|(_, nodes)| *nodes == 1) && !labels.is_empty(), "{labels:?}");
     let text = workspace.kubi(["explain", "--spec", "spec.networks.dns.domain"]).success();
-    assert!(
-        text.contains("kubi-controller-01..03") || text.contains("kubi-controller-01..03, kubi-worker-0001..0003"),
-        "{text}"
-    );
+    assert!(text.contains("\nkubi-controller-01..03, kubi-worker-0001..0003 (6 nodes)\n"), "{text}");
     let wrong = workspace.kubi(["explain", "--spec", "spec.networks.dns.domian"]).failure();
     assert!(wrong.contains("did you mean spec.networks.dns.domain?"), "{wrong}");
 }
@@ -112,4 +109,37 @@ fn why_changed_is_short_and_right() {
     assert!(lines.contains(&"/etc/kubernetes/kubelet/config.yaml"), "{why}");
     assert!(workspace.kubi(["why-changed", "kubi-controller-01"]).success().contains("has not changed"));
     assert!(workspace.kubi(["why-changed", "nobody"]).failure().contains("neither side has a node"));
+}
+
+#[test]
+fn the_output_folder_is_looked_for_beside_the_spec() {
+    let workspace = built();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let spec = workspace.path().join("cluster.yaml");
+    let mut command = workspace.command();
+    command.current_dir(elsewhere.path()).arg("explain").arg("kubi-worker-0001:/etc/hosts").arg("-f").arg(&spec);
+    assert!(common::run(&mut command, std::time::Duration::from_secs(60)).success().contains("recipe"));
+}
+
+#[test]
+fn nothing_in_a_spec_acts_on_the_terminal() {
+    let workspace = built();
+    let hostile = r#"systemReserved: {cpu: 200m, memory: 512Mi, "\e]0;pwn\a\u202e\u200b": "1"}"#;
+    let text = workspace.spec();
+    assert!(text.contains("systemReserved: {cpu: 200m, memory: 512Mi}"));
+    workspace.write_spec(&text.replace("systemReserved: {cpu: 200m, memory: 512Mi}", hostile));
+    let bad =
+        |text: &str| text.contains(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{200b}'));
+    let why = workspace.kubi(["why-changed", "kubi-worker-0001"]).success();
+    assert!(why.contains("\\u{1b}]0;pwn\\u{7}\\u{202e}\\u{200b}") && !bad(&why), "{why:?}");
+    workspace.kubi(["build"]).success();
+    let place = "kubi-worker-0001:/etc/kubernetes/kubelet/config.yaml";
+    let tree = workspace.out().join("ha/nodes/kubi-worker-0001/tree/etc/kubernetes/kubelet/config.yaml");
+    let file = std::fs::read_to_string(tree).unwrap();
+    let line = 1 + file.lines().position(|line| line.contains("pwn")).unwrap();
+    for place in [place.to_owned(), format!("{place}:{line}")] {
+        let shown = workspace.kubi(["explain", &place]).success();
+        assert!(shown.contains("pwn") && !bad(&shown), "{shown:?}");
+    }
+    assert!(!bad(&workspace.kubi(["diff", "build:1", "build:2"]).success()));
 }

@@ -129,5 +129,8 @@ fn a_change_is_drawn_side_by_side() {
         assert!(changes.contains(wanted), "{wanted}: {changes}");
     }
     assert!(drawn(&page, "tab=overview").contains("kubi-worker-0003"), "with the topology");
+    assert!(drawn(&page, "").contains("Topology of cluster.yaml"), "which is the spec's");
     assert!(drawn(&page, "tab=nodes").contains("of build 1"), "and the last build");
+    let again = workspace.kubi(["diff", "--format", "html"]).success();
+    assert_eq!(again, std::fs::read_to_string(&page).unwrap(), "the same sides give the same bytes");
 }

@@ -5,7 +5,8 @@
 #   review.sh BASE HEAD [FOLDER]
 #
 # FOLDER holds cluster.yaml; the repository's own when not given. The text goes to kubi-diff.md, and to the standard input
-# of the command in KUBI_REVIEW_POST, if there is one. KUBI_REVIEW_FAIL_ON is high, medium, low or any.
+# of the command in KUBI_REVIEW_POST, if there is one; where that fails, the text is printed and the verdict stays.
+# KUBI_REVIEW_FAIL_ON is high, medium, low or any.
 # No secret is needed: without an identity both sides get the same stand-in keys.
 set -eu
 base=${1:?usage: review.sh BASE HEAD [FOLDER]}
@@ -22,9 +23,10 @@ case $status in
     exit "$status"
     ;;
 esac
-if [ -n "${KUBI_REVIEW_POST:-}" ]; then
-    sh -c "$KUBI_REVIEW_POST" < "$text"
-else
+if [ -z "${KUBI_REVIEW_POST:-}" ]; then
+    cat "$text"
+elif ! sh -c "$KUBI_REVIEW_POST" < "$text"; then
+    echo "review: the text could not be posted; here it is" >&2
     cat "$text"
 fi
 if [ "$status" = 5 ]; then
