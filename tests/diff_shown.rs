@@ -126,6 +126,34 @@ fn a_pattern_keeps_each_nodes_values() {
 }
 
 #[test]
+fn another_mode_hides_no_line() {
+    let with_mode = |text: &str, mode: u32| {
+        let mut trees: BTreeMap<String, Tree> = BTreeMap::new();
+        for node in ["n-1", "n-2"] {
+            let own = text.replace("OWN", if node == "n-1" { "first" } else { "second" });
+            let entry = Entry {
+                kind: Kind::File(Contents::public(own.as_bytes())),
+                mode: Mode::new(mode).unwrap(),
+                owner: Owner::ROOT,
+                origin: Origin::default(),
+            };
+            trees.entry(node.to_owned()).or_default().insert(NodePath::new("/etc/x").unwrap(), entry).unwrap();
+        }
+        TreeSide::new(trees)
+    };
+    let text = shown(
+        &diff(&with_mode("a\n", 0o644), &with_mode("b OWN\n", 0o600), &Options::default()).unwrap(),
+        Long::Cut,
+        false,
+    );
+    // Nodes with other lines are no group.
+    assert!(text.contains("+b first") && text.contains("+b second") && text.contains("mode: 0644 → 0600"), "{text}");
+    let empty = TreeSide::new([("n-1".to_owned(), Tree::default()), ("n-2".to_owned(), Tree::default())].into());
+    let text = shown(&diff(&empty, &with_mode("b OWN\n", 0o600), &Options::default()).unwrap(), Long::Cut, false);
+    assert!(text.contains("+b first") && text.contains("+b second") && text.contains("mode: 0600"), "{text}");
+}
+
+#[test]
 fn nothing_in_a_cluster_is_markup() {
     let hostile = [
         "[x](http://evil) @team",

@@ -63,6 +63,7 @@ impl Sides<'_> {
                 return Ok(None);
             }
         }
+        let untold = if fields.is_empty() { Vec::new() } else { compared.untold };
         Ok(Some(Change {
             path: pair.path.clone(),
             state: pair.state(),
@@ -71,7 +72,7 @@ impl Sides<'_> {
             tags: compared.tags,
             fields,
             hunks,
-            untold: compared.untold,
+            untold,
             pattern: false,
             per_node: Vec::new(),
             origin: Origin::default(),

@@ -67,6 +67,7 @@ pub fn field_value(field: &FieldChange) -> String {
         ChangeKind::Rotated if before == after => "rotated".to_owned(),
         ChangeKind::Rotated => format!("rotated, {pair}"),
         ChangeKind::Reordered => format!("order, {pair}"),
+        ChangeKind::Derived if pair.is_empty() => "follows from the rest".to_owned(),
         ChangeKind::Derived => format!("follows, {pair}"),
         _ => pair,
     }

@@ -37,13 +37,12 @@ fn is_acted_on(word: &str) -> bool {
     let special =
         |c: char| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '@' | '<' | '>' | '&' | '!' | '$');
     let lower = word.to_lowercase();
-    // Autolinks (GitHub Flavored Markdown, extension), other pages' numbers, and names of commits.
+    // Autolinks (GitHub Flavored Markdown, extension) and numbers of other pages. Links to commits call nobody.
     let link = lower.contains("://") || lower.contains("www.") || lower.contains("gh-") || lower.contains("mailto:");
-    let commit = word.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() >= 7);
     let emoji = word.matches(':').count() > 1;
     // What could open a list or a heading at the start of a line.
     let block = matches!(word, "-" | "+" | "=") || word.starts_with("---") || word.starts_with("===");
-    word.contains(special) || link || commit || emoji || block
+    word.contains(special) || link || emoji || block
 }
 
 /// What stands before and after a part that is folded away.
@@ -75,7 +74,7 @@ mod tests {
         check("[x](http://evil) (a_b)", "`[x](http://evil`) (`a_b`)");
         check("<img src=x> & www.evil.com", "`<img` `src=x>` `&` `www.evil.com`");
         check("tick ` and ``", "tick `` ` `` and ``` `` ```");
-        check("commit 1a2b3c4d5e6f :tada:", "commit `1a2b3c4d5e6f` `:tada`:");
+        check("commit 1a2b3c4d5e6f :tada:", "commit 1a2b3c4d5e6f `:tada`:");
         check("a\u{202e}b\nc", "`a\\u{202e}b\\u{a}c`");
         assert_eq!([code(""), code("`a"), code(" ")], ["`  `", "`` `a ``", "`   `"]);
     }

@@ -38,8 +38,16 @@ pub struct Compared {
     pub fields: Vec<FieldChange>,
     /// Lines, for every text but certificates.
     pub hunks: Vec<Hunk>,
-    /// Which hunks have lines that no field tells of, where there are fields.
+    /// Which hunks have lines that no field tells of.
     pub untold: Vec<usize>,
+}
+
+impl Compared {
+    /// A file of which lines tell all.
+    fn lines(format: Format, hunks: Vec<Hunk>) -> Self {
+        let untold = (0..hunks.len()).collect();
+        Self { format, hunks, untold, ..Self::default() }
+    }
 }
 
 /// Compares two versions of the file at `path`; `None` for one that is not there.
@@ -59,21 +67,23 @@ pub fn compare(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Compa
         // Text around the certificates, or their encoding.
         let hunks = text::hunks(before_text, after_text);
         let hunks = if fields.is_empty() { hunks } else { untold::around_pem(hunks) };
-        let untold = if fields.is_empty() { Vec::new() } else { (0..hunks.len()).collect() };
-        return Compared { format, tags, fields, hunks, untold };
+        return Compared { tags, fields, ..Compared::lines(format, hunks) };
     }
     let hunks = text::hunks(before_text, after_text);
     // All of a new or lost file is in its lines.
     if before.is_none() || after.is_none() {
-        return Compared { format, hunks, ..Compared::default() };
+        return Compared::lines(format, hunks);
     }
     match fields(format, before_text, after_text) {
         Some(mut fields) => {
             fields.extend(comments::compare(format, before_text, after_text));
-            let untold = if fields.is_empty() { Vec::new() } else { untold::hunks(format, &hunks) };
+            if fields.is_empty() {
+                return Compared::lines(format, hunks);
+            }
+            let untold = untold::hunks(format, &hunks);
             Compared { format, fields, hunks, untold, ..Compared::default() }
         }
-        None => Compared { format: Format::Text, hunks, ..Compared::default() },
+        None => Compared::lines(Format::Text, hunks),
     }
 }
 
