@@ -127,7 +127,7 @@ fn a_pattern_keeps_each_nodes_values() {
 
 #[test]
 fn another_mode_hides_no_line() {
-    let with_mode = |text: &str, mode: u32| {
+    let with_mode = |text: &str, mode: u16| {
         let mut trees: BTreeMap<String, Tree> = BTreeMap::new();
         for node in ["n-1", "n-2"] {
             let own = text.replace("OWN", if node == "n-1" { "first" } else { "second" });

@@ -134,3 +134,76 @@ fn a_change_is_drawn_side_by_side() {
     let again = workspace.kubi(["diff", "--format", "html"]).success();
     assert_eq!(again, std::fs::read_to_string(&page).unwrap(), "the same sides give the same bytes");
 }
+
+/// A change of a thousand nodes, each with a pattern of its own, as the page's data.
+fn thousand() -> (kubi::diff::Diff, kubi::report::BuildReport) {
+    use kubi::tree::{Contents, Digest, Entry, Kind, Mode, NodePath, Origin, Owner, Tree};
+    let side = |value: &str| {
+        let tree = |node: &str| {
+            let mut tree = Tree::default();
+            for number in 0..20 {
+                let text = format!("node: {node}\nvalue: {value}{number}\n");
+                let origin = Origin { recipe: "node/base".into(), source: "files".into(), ..Origin::default() };
+                let kind = Kind::File(Contents::public(text));
+                let entry = Entry { kind, mode: Mode::FILE, owner: Owner::ROOT, origin };
+                tree.insert(NodePath::new(format!("/etc/file-{number:02}.yaml")).unwrap(), entry).unwrap();
+            }
+            tree
+        };
+        let names = (1..=1000).map(|number| format!("w-{number:04}"));
+        common::sides::TreeSide::new(names.map(|name| (name.clone(), tree(&name))).collect())
+    };
+    let (before, after) = (side("old"), side(""));
+    let diff = kubi::diff::diff(&before, &after, &kubi::diff::Options::default()).unwrap();
+    let files: Vec<kubi::report::FileFacts> = (0..20)
+        .map(|number| kubi::report::FileFacts {
+            path: format!("/etc/file-{number:02}.yaml"),
+            kind: "file".into(),
+            mode: "0644".into(),
+            owner: "0:0".into(),
+            size: Some(20),
+            digest: Some(Digest::of(&[number])),
+            target: None,
+            origin: 0,
+        })
+        .collect();
+    let node = |name: &String| kubi::report::NodeFiles {
+        name: name.clone(),
+        roles: vec![kubi::spec::Role::Worker],
+        bundle: Digest::of(name.as_bytes()),
+        files: (0..files.len()).collect(),
+    };
+    let nodes = after.trees.keys().map(node).collect();
+    let origins = vec![Origin::default()];
+    (diff, kubi::report::BuildReport { nodes, files, origins, contents: Default::default(), certificates: vec![] })
+}
+
+#[test]
+fn a_page_about_a_thousand_nodes_stays_usable() {
+    let (diff, build) = thousand();
+    let page = kubi::report::Page {
+        title: "many".into(),
+        diff: Some(&diff),
+        build: Some(&build),
+        build_label: "build 1".into(),
+        ..Default::default()
+    };
+    let text = kubi::report::html(&page).unwrap();
+    assert_eq!(text, kubi::report::html(&page).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    std::fs::write(&file, text).unwrap();
+    let start = std::time::Instant::now();
+    let all = drawn(&file, "");
+    assert!(all.contains("w-0001..1000") && all.contains("/etc/file-19.yaml"), "{}", all.len());
+    let nodes = drawn(&file, "tab=nodes");
+    // Rows are made as they come into view: a browser with a hundred thousand elements would crawl.
+    for (name, text) in [("changes", &all), ("nodes", &nodes)] {
+        assert!(text.matches('<').count() < 20_000, "{name}: {} tags", text.matches('<').count());
+    }
+    let found = drawn(&file, "tab=nodes&search=w-0777");
+    assert!(found.contains("<h3>w-0777</h3>") && !found.contains("w-0776"), "the search finds one of a thousand");
+    let changes = drawn(&file, "search=file-07");
+    assert!(changes.contains("/etc/file-07.yaml") && !changes.contains("/etc/file-08.yaml"), "and one change");
+    assert!(start.elapsed().as_secs() < 120, "four pages took {:?}", start.elapsed());
+}

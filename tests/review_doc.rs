@@ -83,7 +83,11 @@ fn the_workflow_runs_the_script_that_is_there() {
     let workflow = std::fs::read_to_string(folder.join("github.yaml")).unwrap();
     let parsed: serde_json::Value = serde_saphyr::from_str(&workflow).unwrap();
     let steps = parsed["jobs"]["diff"]["steps"].as_array().unwrap();
-    assert!(steps.iter().any(|step| step["run"].as_str().is_some_and(|run| run.starts_with("ci/review.sh"))));
+    // The base branch's script: a pull request must not rewrite its own gate, nor have anything of its own run.
+    let runs = |text: &str| steps.iter().any(|step| step["run"].as_str().is_some_and(|run| run.contains(text)));
+    assert!(runs("git show \"$BASE:ci/review.sh\"") && !runs("run ci/review.sh"));
+    assert_eq!(parsed["on"], "pull_request_target");
+    assert!(steps.iter().all(|step| step["with"]["ref"].is_null()), "the pull request is not checked out");
     assert_eq!(steps[0]["with"]["fetch-depth"], 0, "without history there is nothing to compare");
     // An expression inside a script would let a branch's name run commands.
     assert!(steps.iter().filter_map(|step| step["run"].as_str()).all(|run| !run.contains("${{")));
