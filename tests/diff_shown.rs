@@ -229,6 +229,15 @@ fn without_spans(line: &str) -> String {
 }
 
 #[test]
+fn words_that_differ_are_pointed_at() {
+    let diff =
+        one("/etc/motd", "a line with an old\t日 word in its middle\n", "a line with a new\t日 word in its middle\n");
+    let text = markdown::text(&diff, markdown::COMMENT_LIMIT);
+    let expected = "-a line with an old    日 word in its middle\n?            ^^^^^^\n+a line with a new    日 word in its middle\n?            ^^^^^\n";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
 fn a_long_markdown_keeps_the_order_and_says_what_is_missing() {
     let long: String = (0..3000).map(|number| format!("line {number}\n")).collect();
     let nodes: Vec<String> = (0..40).map(|number| format!("w-{number:02}")).collect();

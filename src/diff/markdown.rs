@@ -4,7 +4,7 @@
 mod budget;
 mod markup;
 
-use super::model::{Change, Diff, FieldChange, Group, Hunk, LineKind, Risk};
+use super::model::{Change, Diff, FieldChange, Group, Hunk, Line, LineKind, Risk};
 use super::phrases::{
     Reason, escape, field_sign, field_value, headline, node_counts, per_node, place, plain, reason, remark, removed,
     risk_counts, shown_hunks, sign, steps, telling,
@@ -17,6 +17,8 @@ use markup::{code, fenced, folded, prose};
 pub const COMMENT_LIMIT: usize = 65_000;
 /// Longer values are cut around what differs.
 const MAX_VALUE: usize = 400;
+/// In shorter lines, words that differ are found at once.
+const SHORT: usize = 30;
 /// Steps of a deployment that are listed.
 const MAX_STEPS: usize = 60;
 
@@ -175,7 +177,7 @@ fn lines(hunks: &[&Hunk], most: usize) -> String {
     for hunk in hunks {
         rows.push(format!("@@ -{} +{} @@", hunk.before_line, hunk.after_line));
         let partners = partners::of_lines(&hunk.lines);
-        rows.extend(hunk.lines.iter().zip(partners).map(|(line, partner)| {
+        for (line, partner) in hunk.lines.iter().zip(partners) {
             let mark = match line.kind {
                 LineKind::Same => ' ',
                 LineKind::Removed => '-',
@@ -183,8 +185,9 @@ fn lines(hunks: &[&Hunk], most: usize) -> String {
             };
             let text = plain(&line.text);
             let at = partner.map_or(0, |partner| shorten::first_difference(&text, &plain(partner)));
-            format!("{mark}{}", shorten::around(&text, at, MAX_VALUE))
-        }));
+            rows.push(format!("{mark}{}", shorten::around(&text, at, MAX_VALUE)));
+            rows.extend(under(line));
+        }
     }
     let more = rows.len().saturating_sub(most);
     rows.truncate(most);
@@ -193,6 +196,23 @@ fn lines(hunks: &[&Hunk], most: usize) -> String {
         (false, 0) => fenced(&rows),
         (false, _) => fenced(&rows) + &format!("\n{more} more lines\n"),
     }
+}
+
+/// A line that points at the words that differ in the one above: code blocks have no bold letters.
+fn under(line: &Line) -> Option<String> {
+    let long = shorten::columns(&line.text);
+    if line.emphasis.is_empty() || !(SHORT..=MAX_VALUE).contains(&long) {
+        return None;
+    }
+    let width = |from: usize, to: usize| shorten::columns(&plain(line.text.get(from..to).unwrap_or_default()));
+    let mut out = String::from("?");
+    let mut at = 0;
+    for (from, to) in &line.emphasis {
+        out += &" ".repeat(width(at, *from));
+        out += &"^".repeat(width(*from, *to));
+        at = *to;
+    }
+    Some(out)
 }
 
 fn order(diff: &Diff) -> String {

@@ -1,12 +1,13 @@
 //! Certificates of a build, those that are alike on many nodes as one.
 
 use crate::diff::ranges;
+use crate::diff::semantic::certificate::{alternative_names, purposes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use x509_parser::pem::Pem;
-use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// Certificates at one path with the same issuer and validity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -82,42 +83,15 @@ impl Certificates {
 }
 
 fn group(key: Key, certificate: &X509Certificate<'_>) -> CertificateGroup {
-    let names = certificate.subject_alternative_name().ok().flatten();
-    let names = names.map(|extension| extension.value.general_names.iter().map(name).collect());
     CertificateGroup {
         path: key.path,
         nodes: String::new(),
         count: 0,
         subject: certificate.subject().to_string(),
         issuer: key.issuer,
-        sans: names.unwrap_or_default(),
-        usages: usages(certificate),
+        sans: alternative_names(certificate),
+        usages: purposes(certificate),
         not_before: key.not_before,
         not_after: key.not_after,
     }
-}
-
-fn name(name: &GeneralName<'_>) -> String {
-    match name {
-        GeneralName::DNSName(name) => (*name).to_owned(),
-        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
-            Ok(bytes) => std::net::Ipv4Addr::from(bytes).to_string(),
-            Err(_) => <[u8; 16]>::try_from(*bytes)
-                .map_or_else(|_| "an address".to_owned(), |bytes| std::net::Ipv6Addr::from(bytes).to_string()),
-        },
-        other => other.to_string(),
-    }
-}
-
-fn usages(certificate: &X509Certificate<'_>) -> Vec<&'static str> {
-    let usage = certificate.extended_key_usage().ok().flatten().map(|extension| extension.value);
-    let is = |wanted: bool, name| wanted.then_some(name);
-    [
-        is(certificate.is_ca(), "certificate authority"),
-        is(usage.is_some_and(|usage| usage.server_auth), "server"),
-        is(usage.is_some_and(|usage| usage.client_auth), "client"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! A file that its format's parser refuses is compared as text: nothing is hidden because it could not be understood.
 
+pub mod certificate;
 mod comments;
 pub mod document;
 mod format;

@@ -1,11 +1,12 @@
 //! PEM files: certificates field by field, public keys by fingerprint.
 
 use super::super::model::{ChangeKind, FieldChange};
+use super::certificate::{general_name, purposes};
 use super::list;
 use crate::spec::units::Date;
 use crate::tree::Digest;
 use x509_parser::pem::Pem;
-use x509_parser::prelude::{ASN1Time, FromDer as _, GeneralName, ParsedExtension, X509Certificate, X509Extension};
+use x509_parser::prelude::{ASN1Time, FromDer as _, ParsedExtension, X509Certificate, X509Extension};
 use x509_parser::public_key::PublicKey;
 
 /// A field of a certificate: its name, its values, and what it means that they are others.
@@ -122,17 +123,7 @@ fn certificate(der: &[u8]) -> Option<Block> {
     fields.push(follows("serialNumber", parsed.raw_serial_as_string()));
     fields.push(follows("signature", fingerprint(&parsed.signature_value.data)));
     let name = parsed.subject().to_string();
-    Some(Block { name, digest: Digest::of(der), tags: tags(&parsed), fields })
-}
-
-fn tags(certificate: &X509Certificate<'_>) -> Vec<&'static str> {
-    if certificate.is_ca() {
-        return vec!["authority"];
-    }
-    let usage = certificate.extended_key_usage().ok().flatten().map(|extension| extension.value);
-    let server = usage.is_some_and(|usage| usage.server_auth || usage.any);
-    let client = usage.is_some_and(|usage| usage.client_auth || usage.any);
-    [(server, "serving"), (client, "client")].into_iter().filter(|(is, _)| *is).map(|(_, tag)| tag).collect()
+    Some(Block { name, digest: Digest::of(der), tags: purposes(&parsed), fields })
 }
 
 fn extension(extension: &X509Extension<'_>) -> Field {
@@ -172,20 +163,6 @@ fn extension(extension: &X509Extension<'_>) -> Field {
     // What is critical must be understood by whoever checks the certificate.
     let name = if extension.critical { format!("{name} (critical)") } else { name };
     (name, values, kind)
-}
-
-fn general_name(name: &GeneralName<'_>) -> String {
-    match name {
-        GeneralName::DNSName(name) => format!("DNS:{name}"),
-        GeneralName::RFC822Name(name) => format!("email:{name}"),
-        GeneralName::URI(uri) => format!("URI:{uri}"),
-        GeneralName::IPAddress(bytes) => match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
-            (Ok(four), _) => format!("IP:{}", std::net::Ipv4Addr::from(four)),
-            (_, Ok(sixteen)) => format!("IP:{}", std::net::Ipv6Addr::from(sixteen)),
-            _ => format!("IP:{bytes:02x?}"),
-        },
-        other => other.to_string(),
-    }
 }
 
 fn algorithm(key: Option<PublicKey<'_>>) -> String {
