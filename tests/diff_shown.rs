@@ -233,7 +233,7 @@ fn words_that_differ_are_pointed_at() {
     let diff =
         one("/etc/motd", "a line with an old\t日 word in its middle\n", "a line with a new\t日 word in its middle\n");
     let text = markdown::text(&diff, markdown::COMMENT_LIMIT);
-    let expected = "-a line with an old    日 word in its middle\n?            ^^^^^^\n+a line with a new    日 word in its middle\n?            ^^^^^\n";
+    let expected = "-a line with an old    日 word in its middle\n?            ^^ ^^^\n+a line with a new    日 word in its middle\n?            ^ ^^^\n";
     assert!(text.contains(expected), "{text}");
 }
 
