@@ -77,8 +77,10 @@ fn reasons(diff: &Diff) -> Vec<Reason> {
 
 fn text(diff: &Diff, node: Option<&NodeDiff>, answer: &Answer<'_>) -> String {
     let name = answer.node;
-    let short =
-        |digest: Option<&Digest>| digest.map_or("nothing".to_owned(), |digest| digest.as_str()[..19].to_owned());
+    // Both sides have the node: a digest that is not there could not be computed with stand-in keys.
+    let short = |digest: Option<&Digest>| {
+        digest.map_or("a bundle that only the identity tells".to_owned(), |digest| digest.as_str()[..19].to_owned())
+    };
     let head = match node.map(|node| node.state) {
         None => format!("{name} has not changed: {} and {} give the same", diff.before.label, diff.after.label),
         Some(State::Added) => format!("{name} is new in {}", diff.after.label),

@@ -1,6 +1,5 @@
 //! `diff(Side, Side) -> Diff`: finds what changed, reads each pair of contents once, groups, explains, judges.
 
-use super::effect::replacement_order;
 use super::entries::{Pair, changed_entries};
 use super::facts::Facts;
 use super::group;
@@ -8,7 +7,8 @@ use super::inputs::{self, Moved};
 use super::keys::MovedKeys;
 use super::model::{Diff, FORMAT, FieldChange, SideInfo, Summary};
 use super::names::matches;
-use super::node_list::{replaced, summary};
+use super::node_list::{in_order, replaced, summary};
+use super::order::{deployment, start_order};
 use super::side::{Side, SideError};
 use super::{risk, why::why};
 use crate::tree::Origin;
@@ -66,6 +66,8 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
     }
     let libvirt = group::group(sides.libvirt(&names)?, old, new, &order);
     let nodes = sides.nodes(&names, &order, trees)?;
+    let touched = nodes.iter().map(|node| (node.name.clone(), node.state)).collect();
+    let deployment = deployment(old, new, &touched);
     let mut diff = Diff {
         format: FORMAT,
         cluster: old.or(new).map(|facts| facts.cluster.clone()).unwrap_or_default(),
@@ -78,8 +80,9 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         inputs: other_inputs,
         groups,
         libvirt,
-        replacement: replaced(&nodes, &order),
-        nodes,
+        replacement: replaced(&deployment),
+        nodes: in_order(nodes, &deployment),
+        deployment,
     };
     diff.risks = risk::judge(&diff, old, new, options);
     diff.summary = summary(&diff, names.len());
@@ -157,7 +160,7 @@ impl Sides<'_> {
     }
 
     fn order(&self, names: &BTreeSet<String>) -> Vec<String> {
-        let mut order = self.new.map(replacement_order).unwrap_or_default();
+        let mut order = self.new.map(start_order).unwrap_or_default();
         let known: BTreeSet<&String> = order.iter().collect();
         let rest: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
         order.extend(rest);

@@ -1,20 +1,8 @@
-//! What a deployment must do to each node, and in which order it does it (docs/deploy-json.md).
+//! What a deployment must do to each node (docs/deploy-json.md).
 
 use super::facts::{ClassFacts, Facts, NodeFacts};
+use super::machines::{changed_networks, hypervisor};
 use super::model::Effect;
-use crate::spec::Role;
-
-/// The nodes of a build in the order in which a deployment starts or replaces them.
-pub fn replacement_order(facts: &Facts) -> Vec<String> {
-    let rank = |node: &&NodeFacts| match (node.roles.contains(&Role::Etcd), node.roles.contains(&Role::Controller)) {
-        (true, _) => 0,
-        (false, true) => 1,
-        (false, false) => 2,
-    };
-    let mut nodes: Vec<&NodeFacts> = facts.nodes.iter().collect();
-    nodes.sort_by_key(rank); // stable: the spec's order within a rank
-    nodes.into_iter().map(|node| node.name().to_owned()).collect()
-}
 
 /// One node of a side: its facts, with those of its class and of the whole.
 #[derive(Clone, Copy, Debug)]
@@ -40,28 +28,40 @@ pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool
     if old.class.artifacts != new.class.artifacts {
         effects.push(Effect::NewArtifactDisk);
     }
-    let shape = |placed: Placed<'_>| {
-        let machine = &placed.class.machine;
-        (machine.cpus, machine.memory, machine.boot, machine.data, placed.node.spec.hypervisor.clone())
-    };
-    if shape(old) != shape(new) {
+    if shape(old) != shape(new) || !changed_networks(old.facts, new.facts).is_empty() {
         effects.push(Effect::NewMachine);
     }
     effects.extend(data_at_risk(old, new).map(|reason| Effect::DataAtRisk { reason }));
     effects
 }
 
+/// What a domain is defined by, save its images.
+fn shape(placed: Placed<'_>) -> impl PartialEq {
+    let machine = &placed.class.machine;
+    let disks = (machine.boot, machine.data);
+    (machine.cpus, machine.memory, disks, hypervisor(placed.facts, placed.node))
+}
+
 fn data_at_risk(old: Placed<'_>, new: Placed<'_>) -> Option<String> {
     let size = old.class.machine.data?;
-    let hypervisor =
-        |placed: Placed<'_>| placed.node.spec.hypervisor.clone().unwrap_or_else(|| "the only one".to_owned());
-    if hypervisor(old) != hypervisor(new) {
-        let (from, to) = (hypervisor(old), hypervisor(new));
-        return Some(format!("its data disk stays on hypervisor {from}; on {to} it starts with an empty one"));
-    }
-    match new.class.machine.data {
+    let (from, to) = (hypervisor(old.facts, old.node), hypervisor(new.facts, new.node));
+    let left_behind = match () {
+        () if from.name != to.name => {
+            Some(format!("its data disk stays on hypervisor {}; on {} it starts with an empty one", from.name, to.name))
+        }
+        () if from.uri != to.uri => Some(format!(
+            "hypervisor {} is at {} instead of {}: where that is another machine, its data disk stays behind",
+            to.name, to.uri, from.uri
+        )),
+        () if from.pool != to.pool => Some(format!(
+            "its data disk stays in storage pool {}; in {} it starts with an empty one",
+            from.pool, to.pool
+        )),
+        () => None,
+    };
+    left_behind.or_else(|| match new.class.machine.data {
         None => Some(format!("its data disk of {size} is not attached any more")),
         Some(smaller) if smaller < size => Some(format!("its data disk of {size} would have to shrink to {smaller}")),
         Some(_) => None,
-    }
+    })
 }

@@ -6,7 +6,7 @@ mod markup;
 
 use super::model::{Change, Diff, FieldChange, Group, Hunk, Line, LineKind, Risk};
 use super::phrases::{
-    Reason, escape, field_sign, field_value, headline, node_counts, per_node, place, plain, reason, remark, removed,
+    Reason, escape, field_sign, field_value, headline, node_counts, per_node, place, plain, reason, remark,
     risk_counts, shown_hunks, sign, steps, telling,
 };
 use super::{partners, shorten};
@@ -222,10 +222,6 @@ fn order(diff: &Diff) -> String {
         format!("- {number}: {} {}\n", code(&start(&step.nodes)), prose(&step.what))
     };
     let mut rows: Vec<String> = steps(diff).into_iter().map(step).collect();
-    let gone = removed(diff);
-    if !gone.is_empty() {
-        rows.push(format!("- removed: {}\n", code(&start(&super::ranges(&gone)))));
-    }
     if rows.is_empty() {
         return String::new();
     }

@@ -29,10 +29,29 @@ pub struct Diff {
     /// Changes of libvirt's domains and networks, where both sides were built with images; networks are of no node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libvirt: Vec<Group>,
-    /// Every node that is added, removed or changed, in the order of replacement; removed ones last.
+    /// Every node that is added, removed or changed, in the order of the deployment.
     pub nodes: Vec<NodeDiff>,
     /// The nodes that a deployment would replace or start, in its order.
     pub replacement: Vec<String>,
+    /// What a deployment does, one step after the other.
+    pub deployment: Vec<DeployStep>,
+}
+
+/// Nodes that a deployment touches at the same time, before it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeployStep {
+    pub action: DeployAction,
+    pub nodes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeployAction {
+    /// Makes the node's machine, or replaces it.
+    Start,
+    /// Takes its machine away; of a node that moves, the one on the old hypervisor.
+    Remove,
 }
 
 /// What was compared.
@@ -266,7 +285,7 @@ pub enum Effect {
     NewOverlay,
     /// Another set of artifacts, or another version of one.
     NewArtifactDisk,
-    /// Other processors, memory or disks: the domain is defined anew.
+    /// Other processors, memory, disks, hypervisor or networks: the machine is stopped and defined anew.
     NewMachine,
     /// What the data disk holds may be lost or left behind.
     DataAtRisk { reason: String },

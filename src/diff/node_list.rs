@@ -4,14 +4,14 @@ use super::compare::{Sides, Trees};
 use super::effect::{Placed, effects};
 use super::entries::Pair;
 use super::facts::{Facts, NodeFacts};
-use super::model::{Diff, Effect, EntryChange, NodeDiff, Severity, State, Summary};
+use super::model::{DeployAction, DeployStep, Diff, Effect, EntryChange, NodeDiff, Severity, State, Summary};
 use super::side::{Side, SideEntry, SideError};
 use crate::tree::Digest;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Sides<'_> {
-    /// Every node that is added, removed or changed, in the order of replacement; removed ones last.
+    /// Every node that is added, removed or changed.
     pub fn nodes(
         &self,
         names: &BTreeSet<String>,
@@ -45,9 +45,7 @@ impl Sides<'_> {
             Ok(Some(NodeDiff { name: (*name).clone(), state, roles, before, after, effects, entries }))
         };
         let all: Vec<Result<Option<NodeDiff>, SideError>> = taken.par_iter().map(describe).collect();
-        let mut nodes: Vec<NodeDiff> = all.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        nodes.sort_by_key(|node| node.state == State::Removed); // stable
-        Ok(nodes)
+        Ok(all.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// Known of what was built; else computed only where it is asked for.
@@ -81,10 +79,17 @@ fn whole(entries: Vec<SideEntry>, state: State) -> Vec<EntryChange> {
 }
 
 /// Nodes that a deployment starts or replaces.
-pub fn replaced(nodes: &[NodeDiff], order: &[String]) -> Vec<String> {
-    let touched: BTreeSet<&String> =
-        nodes.iter().filter(|node| node.state != State::Removed).map(|node| &node.name).collect();
-    order.iter().filter(|name| touched.contains(name)).cloned().collect()
+pub fn replaced(steps: &[DeployStep]) -> Vec<String> {
+    let starts = steps.iter().filter(|step| step.action == DeployAction::Start);
+    starts.flat_map(|step| step.nodes.clone()).collect()
+}
+
+/// Nodes as the deployment comes to them; of one that moves, where it starts.
+pub fn in_order(mut nodes: Vec<NodeDiff>, steps: &[DeployStep]) -> Vec<NodeDiff> {
+    let names = steps.iter().flat_map(|step| step.nodes.iter().map(String::as_str));
+    let rank: BTreeMap<&str, usize> = names.enumerate().map(|(at, name)| (name, at)).collect();
+    nodes.sort_by_key(|node| rank.get(node.name.as_str()).copied());
+    nodes
 }
 
 pub fn summary(diff: &Diff, nodes: usize) -> Summary {

@@ -1,10 +1,11 @@
 //! Words that all formats for people share.
 
 use super::model::{
-    Change, ChangeKind, Diff, Effect, FieldChange, Hunk, Line, LineKind, NodeDiff, NodeValues, Risk, State,
+    Change, ChangeKind, DeployAction, Diff, Effect, FieldChange, Hunk, Line, LineKind, NodeDiff, NodeValues, Risk,
+    State,
 };
 use super::names::ranges;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `lab: build 3 → cluster.yaml`.
 pub fn headline(diff: &Diff) -> String {
@@ -187,29 +188,35 @@ pub struct Step {
     pub what: String,
 }
 
-/// The order in which a deployment goes.
+/// What a deployment does; steps with one node each that are alike are one row.
 pub fn steps(diff: &Diff) -> Vec<Step> {
-    let mut runs: Vec<(usize, Vec<String>, String)> = Vec::new();
-    let numbered = diff.nodes.iter().filter(|node| node.state != State::Removed).enumerate();
-    for (at, node) in numbered {
-        let what = effects(node);
-        match runs.last_mut() {
-            Some((_, names, same)) if *same == what => names.push(node.name.clone()),
-            _ => runs.push((at + 1, vec![node.name.clone()], what)),
+    let by_name: BTreeMap<&str, &NodeDiff> = diff.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
+    let mut rows: Vec<(Step, Vec<String>, bool)> = Vec::new();
+    for (at, step) in diff.deployment.iter().enumerate() {
+        let single = step.nodes.len() == 1;
+        for name in &step.nodes {
+            let mut what = by_name.get(name.as_str()).map_or_else(String::new, |node| done(node, step.action));
+            what += if single { "" } else { ", at the same time" };
+            match rows.last_mut() {
+                Some((row, names, alone)) if row.what == what && *alone == single => {
+                    row.last = at + 1;
+                    names.push(name.clone());
+                }
+                _ => {
+                    let row = Step { first: at + 1, last: at + 1, nodes: String::new(), what };
+                    rows.push((row, vec![name.clone()], single));
+                }
+            }
         }
     }
-    let step = |(first, names, what): (usize, Vec<String>, String)| Step {
-        first,
-        last: first + names.len() - 1,
-        nodes: ranges(&names),
-        what,
-    };
-    runs.into_iter().map(step).collect()
+    rows.into_iter().map(|(row, names, _)| Step { nodes: ranges(&names), ..row }).collect()
 }
 
-/// Nodes that go away.
-pub fn removed(diff: &Diff) -> Vec<String> {
-    diff.nodes.iter().filter(|node| node.state == State::Removed).map(|node| node.name.clone()).collect()
+fn done(node: &NodeDiff, action: DeployAction) -> String {
+    match (action, node.state) {
+        (DeployAction::Remove, State::Removed) | (DeployAction::Start, _) => effects(node),
+        (DeployAction::Remove, _) => "its machine on the old hypervisor is removed".to_owned(),
+    }
 }
 
 /// `etcd, controller: new overlay, new artifact disk`.

@@ -5,8 +5,7 @@ mod lines;
 
 use super::model::{Change, Diff, FieldChange, Group, Risk, Severity, State};
 use super::phrases::{
-    effects, headline, node_counts, per_node, place, plain, remark, removed, risk_counts, shown_hunks, sign, steps,
-    telling, why,
+    headline, node_counts, per_node, place, plain, remark, risk_counts, shown_hunks, sign, steps, telling, why,
 };
 use super::shorten::{self, columns};
 
@@ -206,8 +205,8 @@ impl Out {
     }
 
     fn order(&mut self, diff: &Diff) {
-        let (steps, gone) = (steps(diff), removed(diff));
-        if steps.is_empty() && gone.is_empty() {
+        let steps = steps(diff);
+        if steps.is_empty() {
             return;
         }
         self.text.push('\n');
@@ -216,9 +215,6 @@ impl Out {
             let number =
                 if step.first == step.last { step.first.to_string() } else { format!("{}-{}", step.first, step.last) };
             self.line(2, "", &format!("{number:>9}  {}  {}", step.nodes, step.what));
-        }
-        for node in diff.nodes.iter().filter(|node| gone.contains(&node.name)) {
-            self.line(2, RED, &format!("{:>9}  {}  {}", "-", node.name, effects(node)));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Risks that show in the spec and in which nodes there are.
 
 use super::evidence::{Evidence, Finding, from_to};
+use crate::diff::machines::{NetworkChange, changed_networks};
 use crate::diff::model::{ChangeKind, Effect, State};
 use crate::spec::Role;
 
@@ -98,6 +99,24 @@ pub fn data_at_risk(evidence: &Evidence<'_>) -> Vec<Finding> {
             _ => None,
         })
         .collect()
+}
+
+/// Networks that libvirt must define anew, with all machines that are on them stopped.
+pub fn network_outage(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let Some((before, after)) = evidence.facts() else { return Vec::new() };
+    let text = |change: &NetworkChange| {
+        let moved = |key: &&str| evidence.moved(&format!("spec.networks.{}.{key}", change.network));
+        let keys = change.keys.iter().map(|key| match moved(key) {
+            Some(field) => format!("{key} {}", from_to(field)),
+            None => (*key).to_owned(),
+        });
+        Finding::cluster(format!(
+            "the {} network is defined anew: {}",
+            change.network,
+            keys.collect::<Vec<_>>().join(", ")
+        ))
+    };
+    changed_networks(before, after).iter().map(text).collect()
 }
 
 /// Most risks follow from what a side was made from; where that is not known, nobody has looked for them.

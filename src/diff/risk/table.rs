@@ -46,6 +46,7 @@ pub enum Matcher {
     SealedRoot,
     AllControllers,
     NotJudged,
+    NetworkOutage,
     EncryptionResources,
 }
 
@@ -76,6 +77,7 @@ impl Matcher {
             Self::ApiAddress => inputs::api_address(evidence),
             Self::ClusterDns => inputs::cluster_dns(evidence),
             Self::SealedRoot => keys::sealed_root(evidence),
+            Self::NetworkOutage => inputs::network_outage(evidence),
             Self::NotJudged => inputs::not_judged(evidence),
             Self::EncryptionResources => files::encryption_resources(evidence),
             Self::AllControllers => inputs::all_controllers(evidence),
@@ -97,7 +99,7 @@ use Matcher as M;
 use Severity::{High, Low, Medium};
 
 #[rustfmt::skip]
-pub const TABLE: [Row; 27] = [
+pub const TABLE: [Row; 28] = [
     row("not-judged", High, M::NotJudged,
         "spec keys, versions, roles, machines and the risks that follow from them could not be looked for",
         "compare two builds that keep their facts, or the git revisions that they come from"),
@@ -158,6 +160,9 @@ pub const TABLE: [Row; 27] = [
     row("cni-changed", High, M::CniChanged,
         "pods on nodes with the old network plugin and on those with the new one may not reach each other",
         "replace all nodes in one maintenance window"),
+    row("network-outage", High, M::NetworkOutage,
+        "a deployment stops every machine on it, changes it, and starts them all at once: the whole cluster is away meanwhile",
+        "plan for the outage, or leave the network as it is"),
     row("data-at-risk", High, M::DataAtRisk,
         "etcd, container images and pods' local volumes live on the data disk",
         "back up first; for etcd members remove and add the member one at a time"),

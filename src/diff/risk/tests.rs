@@ -76,6 +76,7 @@ impl World {
             libvirt: vec![],
             nodes: vec![],
             replacement: vec![],
+            deployment: vec![],
         };
         Self { before: facts(), after: facts(), diff, now: EPOCH + 86_400, keys: KeySource::Own, known: (true, true) }
     }
@@ -134,6 +135,11 @@ impl World {
         self.diff.nodes[0].entries.push(entry);
     }
 
+    fn network(&mut self, name: &str, before: serde_json::Value, after: serde_json::Value) {
+        self.before.spec["networks"] = json!({name: before});
+        self.after.spec["networks"] = json!({name: after});
+    }
+
     fn moved(&mut self, path: &str) {
         self.diff.spec.push(FieldChange::changed(path, "old", "new"));
     }
@@ -143,6 +149,14 @@ impl World {
             for component in class.components.values_mut() {
                 component.version = version.to_owned();
             }
+        }
+    }
+
+    /// A component of its own version, on all nodes.
+    fn versions(&mut self, name: &str, before: &str, after: &str) {
+        for (facts, version) in [(&mut self.before, before), (&mut self.after, after)] {
+            let component = ComponentFacts { from: From::Artifact, version: version.to_owned() };
+            facts.classes[0].components.insert(name.to_owned(), component);
         }
     }
 
@@ -238,7 +252,26 @@ const RISKY: &[Case] = &[
         w.component("3.6.14");
     }),
     ("runtime-changed", |w| w.after.classes[0].recipes[1] = "runtime/crio".into()),
+    ("runtime-changed", |w| {
+        // Both runtimes are there on both sides; one worker goes from one to the other.
+        for facts in [&mut w.before, &mut w.after] {
+            let mut other = facts.classes[0].clone();
+            other.recipes[1] = "runtime/kata".into();
+            facts.classes.push(other);
+            facts.nodes.push(NodeFacts { class: 1, ..facts.nodes[3].clone() });
+            facts.nodes[4].spec.name = "w2".into();
+        }
+        w.after.nodes[3].class = 1;
+    }),
+    ("runtime-changed", |w| w.versions("containerd", "1.7.24", "2.2.1")),
+    ("kubernetes-minor-skipped", |w| w.versions("kube-apiserver", "1.35.2", "1.37.0")),
+    ("kubernetes-downgrade", |w| w.versions("kubelet", "1.35.2", "1.34.2")),
     ("cni-changed", |w| w.after.classes[0].recipes[0] = "cni/calico".into()),
+    ("network-outage", |w| {
+        w.network("cluster", json!({"mode": "bridge", "bridge": "a"}), json!({"mode": "bridge", "bridge": "b"}))
+    }),
+    ("network-outage", |w| w.network("cluster", json!({"mode": "isolated"}), json!({"mode": "isolated", "mtu": 9000}))),
+    ("network-outage", |w| w.network("management", json!({"mode": "nat"}), json!({"mode": "routed"}))),
     ("data-at-risk", |w| w.node("c1", State::Changed, Effect::DataAtRisk { reason: "shrinks".into() })),
     ("hardening-weakened", |w| {
         w.unit(FieldChange::removed("[Service] NoNewPrivileges", "true"));
@@ -280,6 +313,14 @@ const RISKY: &[Case] = &[
 
 /// What looks like a risk, and is none.
 const HARMLESS: &[Case] = &[
+    ("network-outage", |w| {
+        w.network("management", json!({"nameservers": ["1.1.1.1"]}), json!({"nameservers": ["9.9.9.9"]}))
+    }),
+    // The host's bridge has its own.
+    ("network-outage", |w| {
+        let network = |mtu: u32| json!({"mode": "bridge", "bridge": "a", "mtu": mtu});
+        w.network("cluster", network(1500), network(9000));
+    }),
     ("not-judged", |w| w.known = (false, false)),
     ("encryption-resources-changed", |w| {
         w.file(ENCRYPTION, "manifest", &[], FieldChange::added("resources[0].resources", "configmaps"));
@@ -306,6 +347,15 @@ const HARMLESS: &[Case] = &[
         w.file(ENCRYPTION, "manifest", &[], FieldChange::added("resources[0].providers[aescbc]", "{}"));
     }),
     ("kubernetes-minor-skipped", |w| w.after.kubernetes = "1.36.0".into()),
+    ("runtime-changed", |w| w.versions("containerd", "2.2.0", "2.3.1")),
+    // Another worker comes with another runtime; nobody's changes.
+    ("runtime-changed", |w| {
+        let mut other = w.after.classes[0].clone();
+        other.recipes[1] = "runtime/kata".into();
+        w.after.classes.push(other);
+        w.after.nodes.push(NodeFacts { class: 1, ..w.after.nodes[3].clone() });
+        w.after.nodes[4].spec.name = "w2".into();
+    }),
     ("etcd-version-edge", |w| w.component("3.6.14")),
     ("hardening-weakened", |w| w.unit(FieldChange::added("[Service] NoNewPrivileges", "true"))),
     ("file-opened", |w| w.entry(Some(("file", 0o644, "0:0")), ("file", 0o600, "0:0"))),

@@ -1,31 +1,80 @@
 //! Risks that show in versions, choices and dates.
 
 use super::evidence::{Evidence, Finding};
-use crate::diff::facts::Facts;
+use crate::diff::facts::{Facts, NodeFacts};
 use crate::recipe::version_numbers;
 use crate::spec::units::{Date, Lifetime};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Warned about from this long before, in seconds: 30 days.
 const SOON: i64 = 30 * 86_400;
 /// etcd 3.5 from this release on can be upgraded to 3.6.
 const LAST_STEP_TO_3_6: [u64; 3] = [3, 5, 26];
 
-fn kubernetes(evidence: &Evidence<'_>) -> Option<(Vec<u64>, Vec<u64>, String)> {
-    let (before, after) = evidence.facts()?;
-    let text = format!("Kubernetes from {} to {}", before.kubernetes, after.kubernetes);
-    Some((version_numbers(&before.kubernetes), version_numbers(&after.kubernetes), text))
+/// Programs of Kubernetes itself, whose versions `spec.components` may set one by one.
+const KUBERNETES: [&str; 6] =
+    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"];
+
+/// A version that is another one on some nodes.
+struct Move<'a> {
+    what: &'a str,
+    from: &'a str,
+    to: &'a str,
+    /// Empty for the whole cluster.
+    nodes: Vec<String>,
+}
+
+impl Move<'_> {
+    fn finding(&self) -> Finding {
+        Finding::nodes(self.nodes.clone(), format!("{} from {} to {}", self.what, self.from, self.to))
+    }
+
+    fn numbers(&self) -> (Vec<u64>, Vec<u64>) {
+        (version_numbers(self.from), version_numbers(self.to))
+    }
+}
+
+/// The cluster's version, or else that of single components of it.
+fn kubernetes<'a>(evidence: &Evidence<'a>) -> Vec<Move<'a>> {
+    let Some((before, after)) = evidence.facts() else { return Vec::new() };
+    if before.kubernetes != after.kubernetes {
+        let (from, to) = (before.kubernetes.as_str(), after.kubernetes.as_str());
+        return vec![Move { what: "Kubernetes", from, to, nodes: Vec::new() }];
+    }
+    KUBERNETES.iter().flat_map(|name| components(before, after, name)).collect()
+}
+
+/// The component's versions on nodes where it is another one than before.
+fn components<'a>(before: &'a Facts, after: &'a Facts, what: &'a str) -> Vec<Move<'a>> {
+    let version = |facts: &'a Facts, node: &NodeFacts| -> Option<&'a str> {
+        facts.class(node)?.components.get(what).map(|component| component.version.as_str())
+    };
+    let mut moves: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for (old, new) in both(before, after) {
+        if let (Some(from), Some(to)) = (version(before, old), version(after, new))
+            && from != to
+        {
+            moves.entry((from, to)).or_default().push(new.name().to_owned());
+        }
+    }
+    moves.into_iter().map(|((from, to), nodes)| Move { what, from, to, nodes }).collect()
+}
+
+/// Nodes that both sides have.
+fn both<'a>(before: &'a Facts, after: &'a Facts) -> impl Iterator<Item = (&'a NodeFacts, &'a NodeFacts)> {
+    let old: BTreeMap<&str, &NodeFacts> = before.nodes.iter().map(|node| (node.name(), node)).collect();
+    after.nodes.iter().filter_map(move |new| Some((*old.get(new.name())?, new)))
 }
 
 pub fn minor_skipped(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let Some((before, after, text)) = kubernetes(evidence) else { return Vec::new() };
     let minor = |numbers: &[u64]| numbers.get(1).copied().unwrap_or_default();
-    if minor(&after) > minor(&before) + 1 { vec![Finding::cluster(text)] } else { Vec::new() }
+    let skips = |one: &Move<'_>| minor(&one.numbers().1) > minor(&one.numbers().0) + 1;
+    kubernetes(evidence).iter().filter(|one| skips(one)).map(Move::finding).collect()
 }
 
 pub fn downgrade(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let Some((before, after, text)) = kubernetes(evidence) else { return Vec::new() };
-    if after < before { vec![Finding::cluster(text)] } else { Vec::new() }
+    let down = |one: &Move<'_>| one.numbers().1 < one.numbers().0;
+    kubernetes(evidence).iter().filter(|one| down(one)).map(Move::finding).collect()
 }
 
 fn versions<'a>(facts: &'a Facts, component: &str) -> BTreeSet<&'a str> {
@@ -58,28 +107,38 @@ fn edge(before: &str, after: &str) -> Option<&'static str> {
     }
 }
 
-/// Recipes of a slot, over all nodes.
-fn chosen<'a>(facts: &'a Facts, slot: &str) -> BTreeSet<&'a str> {
-    let recipes = facts.classes.iter().flat_map(|class| &class.recipes);
-    recipes.filter(|id| id.split('/').next() == Some(slot)).map(String::as_str).collect()
+/// The recipes that a node has for a slot.
+fn chosen(facts: &Facts, node: &NodeFacts, slot: &str) -> String {
+    let recipes = facts.class(node).into_iter().flat_map(|class| &class.recipes);
+    let own: Vec<&str> = recipes.filter(|id| id.split('/').next() == Some(slot)).map(String::as_str).collect();
+    own.join(", ")
 }
 
+/// Nodes that get another recipe of a slot, by what they had and get.
 fn slot(evidence: &Evidence<'_>, slot: &str) -> Vec<Finding> {
     let Some((before, after)) = evidence.facts() else { return Vec::new() };
-    let (old, new) = (chosen(before, slot), chosen(after, slot));
-    let text = |ids: &BTreeSet<&str>| ids.iter().copied().collect::<Vec<_>>().join(", ");
-    if old.is_empty() || old == new {
-        return Vec::new();
+    let mut moves: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for (old, new) in both(before, after) {
+        let (from, to) = (chosen(before, old, slot), chosen(after, new, slot));
+        if !from.is_empty() && from != to {
+            moves.entry((from, to)).or_default().push(new.name().to_owned());
+        }
     }
-    vec![Finding::cluster(format!(
-        "from {} to {}",
-        text(&old),
-        if new.is_empty() { "nothing".to_owned() } else { text(&new) }
-    ))]
+    let text = |from: &str, to: &str| format!("from {from} to {}", if to.is_empty() { "nothing" } else { to });
+    moves.into_iter().map(|((from, to), nodes)| Finding::nodes(nodes, text(&from, &to))).collect()
 }
 
+/// Runtimes whose next major version reads another configuration and starts with images of its own.
+const RUNTIMES: [&str; 3] = ["containerd", "crio", "kata"];
+
 pub fn runtime_changed(evidence: &Evidence<'_>) -> Vec<Finding> {
-    slot(evidence, "runtime")
+    let mut found = slot(evidence, "runtime");
+    if let Some((before, after)) = evidence.facts() {
+        let moves = RUNTIMES.iter().flat_map(|name| components(before, after, name));
+        let major = |one: &Move<'_>| one.numbers().0.first() != one.numbers().1.first();
+        found.extend(moves.filter(major).map(|one| one.finding()));
+    }
+    found
 }
 
 pub fn cni_changed(evidence: &Evidence<'_>) -> Vec<Finding> {
