@@ -243,6 +243,8 @@ fn a_terminal_gets_colours_and_a_pager() {
     assert_eq!(std::fs::read_to_string(workspace.path().join("less")).unwrap(), "-i\n");
     std::fs::write(workspace.path().join("no-program"), "x").unwrap();
     assert!(on_terminal(&[("PAGER", "./no-program"), ("NO_COLOR", "1")]).contains("maxPods: 200 → 210"));
+    // An interrupt is the pager's, and the exit code is that of the comparison.
+    assert_eq!(on_terminal(&[("PAGER", "kill -INT $PPID; sleep 0.2; echo still here")]), "still here\n");
     // No pager is no reason to show nothing.
     assert!(on_terminal(&[("PAGER", "no-such-pager"), ("NO_COLOR", "1")]).contains("maxPods: 200 → 210"));
 }

@@ -82,16 +82,17 @@ pub fn run(args: &DiffArgs, ui: &Ui) -> Outcome {
     let bundles = matches!(format, Format::Json | Format::Html);
     let options = Options { nodes: args.node.clone(), now: Some(now(args.today)), bundles, ..Options::default() };
     let diff = compare(&args.selection, options, ui)?;
+    let exit = if refuses(args.fail_on, &diff) { Exit::Refused } else { Exit::Done };
     match format {
         Format::Json => ui.json(&diff)?,
         Format::Markdown => ui.print(markdown::text(&diff, args.limit)),
         Format::Html => ui.print(page(args, diff.clone(), ui)?),
-        Format::Terminal => show(args, &diff, ui),
+        Format::Terminal => show(args, &diff, exit, ui),
     }
-    Ok(if refuses(args.fail_on, &diff) { Exit::Refused } else { Exit::Done })
+    Ok(exit)
 }
 
-fn show(args: &DiffArgs, diff: &Diff, ui: &Ui) {
+fn show(args: &DiffArgs, diff: &Diff, exit: Exit, ui: &Ui) {
     let terminal = pager::Terminal::find();
     let long = match (terminal.is_terminal, args.lines) {
         (false, _) => Long::Whole,
@@ -100,9 +101,10 @@ fn show(args: &DiffArgs, diff: &Diff, ui: &Ui) {
     };
     let style = Style { colour: terminal.colour, width: terminal.width, long, lines: args.lines };
     let text = terminal::text(diff, style);
-    if args.no_pager || !terminal.page(&text) {
-        ui.print(text);
+    if !args.no_pager {
+        terminal.page(&text, exit as u8);
     }
+    ui.print(text);
 }
 
 /// Without the list of every node's entries: it is for programs, and as long as the cluster is large.

@@ -1,7 +1,9 @@
 //! The terminal that a diff is shown on: its width, whether colours are welcome, and a pager for long texts.
 
-use std::io::{IsTerminal, Write};
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{IsTerminal, Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// For output that is no terminal, such as a file or a log.
 const WIDTH: usize = 120;
@@ -29,29 +31,36 @@ impl Terminal {
         }
     }
 
-    /// Shows a text that does not fit the screen in `KUBI_PAGER`, `PAGER` or less; `false` where that is not to be done
-    /// or cannot be.
-    pub fn page(&self, text: &str) -> bool {
+    /// Shows a text that does not fit the screen in `KUBI_PAGER`, `PAGER` or less, which takes this process's place and
+    /// ends with its exit code: who interrupts a search in the pager interrupts nothing else. Comes back only where that is
+    /// not to be done or cannot be.
+    pub fn page(&self, text: &str, exit: u8) {
         if !self.is_terminal || text.lines().count() < self.height {
-            return false;
+            return;
         }
         let chosen = ["KUBI_PAGER", "PAGER"].into_iter().find_map(|name| std::env::var(name).ok());
         let pager = chosen.unwrap_or_else(|| "less".to_owned());
+        let Ok(file) = unnamed(text) else { return };
         if pager.is_empty() || pager == "cat" {
-            return false;
+            return;
         }
         let mut command = Command::new("sh");
-        command.args(["-c", &pager]).stdin(Stdio::piped());
+        command.args(["-c", SCRIPT, &pager, &exit.to_string()]).stdin(file);
         if std::env::var_os("LESS").is_none() {
             // Colours pass, short texts end at once, and the text stays on the screen.
             command.env("LESS", "FRX");
         }
-        let Ok(mut child) = command.spawn() else { return false };
-        if let Some(mut stdin) = child.stdin.take() {
-            // Who leaves the pager has seen enough.
-            let _ = stdin.write_all(text.as_bytes());
-        }
-        // The shell says 127 when there is no such pager, and 126 when it cannot be run.
-        child.wait().is_ok_and(|status| !matches!(status.code(), Some(126 | 127)))
+        let _cannot_be = command.exec();
     }
+}
+
+/// Runs the pager, and shows the text all the same where there is none (127) or it cannot be run (126).
+const SCRIPT: &str = r#"trap : INT; sh -c "$0"; case $? in 126|127) cat;; esac; exit "$1""#;
+
+/// A file without a name that has the text.
+fn unnamed(text: &str) -> std::io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
 }
