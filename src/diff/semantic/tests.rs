@@ -302,8 +302,10 @@ fn the_time_grows_with_the_size() {
         |mark: &str| (0..20_000).map(|number| format!("- {{name: n{number}, v: {mark}}}\n")).collect::<String>();
     let keys = |mark: &str| (0..20_000).map(|number| format!("key{number}={mark}\n")).collect::<String>();
     let words = |mark: &str| (0..20_000).map(|number| format!("- w{number}{mark}\n")).collect::<String>();
+    let rules = |mark: &str| (0..20_000).map(|number| format!("- {{v: [{number}, {mark}]}}\n")).collect::<String>();
     for (path, head, text) in [
-        ("/x.yaml", "s: |\n", &lines as &dyn Fn(&str) -> String),
+        ("/x.yaml", "l:\n", &rules as &dyn Fn(&str) -> String),
+        ("/x.yaml", "s: |\n", &lines),
         ("/x.yaml", "l:\n", &items),
         ("/x.yaml", "l:\n", &words),
         ("/x.service", "[S]\n", &keys),
