@@ -180,9 +180,10 @@ fn thousand() -> (kubi::diff::Diff, kubi::report::BuildReport) {
 
 #[test]
 fn a_page_about_a_thousand_nodes_stays_usable() {
-    let (diff, build) = thousand();
+    let (mut diff, build) = thousand();
+    diff.notes.push("a\u{202e}b\u{200b}c\u{1b}d".into());
     let page = kubi::report::Page {
-        title: "many".into(),
+        title: "many\u{202e}".into(),
         diff: Some(&diff),
         build: Some(&build),
         build_label: "build 1".into(),
@@ -196,6 +197,11 @@ fn a_page_about_a_thousand_nodes_stays_usable() {
     let start = std::time::Instant::now();
     let all = drawn(&file, "");
     assert!(all.contains("w-0001..1000") && all.contains("/etc/file-19.yaml"), "{}", all.len());
+    assert!(
+        all.contains("a\\u{202e}b\\u{200b}c\\u{1b}d") && all.contains("many\\u{202e}"),
+        "nothing hides on the page"
+    );
+    assert!(!all.contains(['\u{202e}', '\u{200b}', '\u{1b}']));
     let nodes = drawn(&file, "tab=nodes");
     // Rows are made as they come into view: a browser with a hundred thousand elements would crawl.
     for (name, text) in [("changes", &all), ("nodes", &nodes)] {

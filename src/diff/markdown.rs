@@ -17,6 +17,8 @@ use markup::{code, fenced, folded, prose};
 pub const COMMENT_LIMIT: usize = 65_000;
 /// Longer values are cut around what differs.
 const MAX_VALUE: usize = 400;
+/// Inputs named as the cause of one change.
+const MAX_KEYS: usize = 8;
 /// In shorter lines, words that differ are found at once.
 const SHORT: usize = 30;
 /// Steps of a deployment that are listed.
@@ -162,7 +164,11 @@ fn node_values(change: &Change, most: usize) -> String {
 
 fn why(change: &Change) -> String {
     let Reason { moved, source } = reason(change);
-    let spans = |texts: &[&str]| texts.iter().map(|text| code(&start(text))).collect::<Vec<_>>().join(", ");
+    let spans = |texts: &[&str]| {
+        let more = texts.len().saturating_sub(MAX_KEYS);
+        let shown = texts.iter().take(MAX_KEYS).map(|text| code(&start(text))).collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{shown} and {more} more") } else { shown }
+    };
     let text = match (moved.as_slice(), source) {
         ([], None) => return String::new(),
         ([], Some(source)) => code(&source),

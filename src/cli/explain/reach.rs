@@ -2,7 +2,7 @@
 
 use super::ExplainArgs;
 use crate::cli::{Exit, Failure, Outcome, Ui};
-use crate::diff::{ranges, reads};
+use crate::diff::{plain, ranges, reads};
 use crate::edge::files;
 use crate::edge::output::Output;
 use crate::spec::nearest;
@@ -123,13 +123,14 @@ fn text(reach: &Reach) -> String {
     for file in &reach.files {
         by_nodes.entry(&file.nodes).or_default().push(file);
     }
-    let mut out = format!("{}\n", reach.key);
+    let mut out = plain(&reach.key) + "\n";
     for (nodes, files) in by_nodes {
         let count = if nodes.len() == 1 { String::new() } else { format!(" ({} nodes)", nodes.len()) };
         out += &format!("\n{}{count}\n", ranges(nodes));
         let width = files.iter().map(|file| file.path.len()).max().unwrap_or(0);
         for file in files {
-            out += &format!("  {:width$}  {}: {}\n", file.path, file.recipe, file.source);
+            let row = format!("  {:width$}  {}: {}", file.path, file.recipe, file.source);
+            out += &(plain(&row) + "\n");
         }
     }
     out

@@ -153,10 +153,11 @@ fn scalar_of(item: &Value, key: &str) -> Option<String> {
 
 /// `Deployment kube-system/coredns`.
 pub fn kubernetes_name(item: &Value) -> Option<String> {
-    let kind = item.get("kind")?.as_str()?;
+    let text = |value: &Value| value.is_string().then(|| shown(value));
+    let kind = text(item.get("kind")?)?;
     let metadata = item.get("metadata")?;
-    let name = metadata.get("name")?.as_str()?;
-    Some(match metadata.get("namespace").and_then(Value::as_str) {
+    let name = text(metadata.get("name")?)?;
+    Some(match metadata.get("namespace").and_then(text) {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
     })

@@ -19,6 +19,8 @@ function el(tag, attributes = {}, ...children) {
   node.append(...children.filter((child) => child !== undefined && child !== null).map((child) => (child instanceof Node ? child : plain(`${child}`))));
   return node;
 }
+// Rows of one change: a browser with more would crawl.
+const MOST = 1000;
 const table = (head, rows) => el('table', {},
   el('thead', {}, el('tr', {}, ...head.map((text) => el('th', {}, text)))), el('tbody', {}, ...rows));
 const count = (number, one, many) => `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
@@ -56,9 +58,11 @@ function risks() {
 
 function fields(list) {
   if (!list.length) return undefined;
-  return table(['field', 'before', 'after'], list.map((field) => el('tr', {},
+  const rows = list.slice(0, MOST).map((field) => el('tr', {},
     el('td', { class: 'mono' }, field.path, ' ', el('span', { class: 'soft' }, field.kind === 'changed' ? '' : field.kind)),
-    el('td', { class: 'mono' }, field.before ?? ''), el('td', { class: 'mono' }, field.after ?? ''))));
+    el('td', { class: 'mono' }, field.before ?? ''), el('td', { class: 'mono' }, field.after ?? '')));
+  if (list.length > MOST) rows.push(el('tr', {}, el('td', { class: 'soft', colspan: 3 }, `${count(list.length - MOST, 'more field', 'more fields')}: kubi diff --format json has all`)));
+  return table(['field', 'before', 'after'], rows);
 }
 
 function emphasised(line) {
@@ -100,6 +104,8 @@ function sideBySide(hunks) {
     }
     flush();
   }
+  const left = rows.length - MOST;
+  if (left > 0) rows.splice(MOST, left, el('tr', { class: 'gap' }, el('td', { colspan: 4 }, `${count(left, 'more line', 'more lines')}: kubi diff --lines shows all`)));
   const columns = [46, '', 46, ''].map((width) => el('col', width ? { style: `width:${width}px` } : {}));
   return el('table', { class: 'sides mono' }, el('colgroup', {}, ...columns), el('tbody', {}, ...rows));
 }
