@@ -123,6 +123,8 @@ pub struct Domain {
     pub name: String,
     pub uuid: String,
     pub running: bool,
+    /// Runs, but its processors stand still.
+    pub paused: bool,
     pub mark: Option<Mark>,
     /// By serial.
     pub disks: BTreeMap<String, DomainDisk>,
@@ -155,6 +157,7 @@ impl Domain {
             name: text("name"),
             uuid: text("uuid"),
             running,
+            paused: false,
             mark: Mark::find(&document),
             disks,
             volumes: volumes(root),

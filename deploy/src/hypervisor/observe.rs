@@ -7,6 +7,7 @@ use crate::observed::{Domain, Network, Pool, State, Volume};
 use roxmltree::Document;
 use std::thread;
 use std::time::Duration;
+use virt::domain::DomainState;
 use virt::error::ErrorNumber;
 use virt::storage_pool::StoragePool;
 use virt::sys::VIR_DOMAIN_XML_INACTIVE;
@@ -94,10 +95,11 @@ fn domains(connection: &Connection) -> Result<Vec<Domain>, HypervisorError> {
         let running = connection.say(doing, absent(domain.is_active(), ErrorNumber::NoDomain))?;
         // One that somebody else removed meanwhile is not there. Any other error must not look like that.
         let (Some(xml), Some(running)) = (xml, running) else { continue };
-        let read = Domain::read(&xml, running).map_err(|error| HypervisorError::Failed {
+        let mut read = Domain::read(&xml, running).map_err(|error| HypervisorError::Failed {
             doing: "reading a domain's XML".to_owned(),
             reason: error.to_string(),
         })?;
+        read.paused = domain.state().is_ok_and(|(state, _)| state.known() == Some(DomainState::Paused));
         domains.push(read);
     }
     domains.sort_by(|a, b| a.name.cmp(&b.name));

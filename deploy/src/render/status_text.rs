@@ -67,6 +67,7 @@ fn hypervisor_text(out: &mut String, hypervisor: &HypervisorStatus) {
         .map(|row| {
             let state = match row.state {
                 DomainState::Running => "running",
+                DomainState::Paused => "paused",
                 DomainState::Off => "off",
                 DomainState::Missing => "missing",
             };
@@ -112,6 +113,9 @@ fn kubernetes_text(out: &mut String, kubernetes: &KubernetesStatus) {
         .map(|row| vec![row.name.clone(), row.kind.clone(), format!("{}/{}", row.ready, row.wanted)])
         .collect();
     section(out, "add-ons in kube-system", &["NAME", "KIND", "READY"], &addons);
+    if let Some(network) = &kubernetes.pod_network {
+        let _ = writeln!(out, "\npod network: {}, up on {} of {} nodes", network.recipe, network.ready, network.nodes);
+    }
     if !kubernetes.runtime_classes.is_empty() {
         let _ = writeln!(out, "\nruntime classes: {}", kubernetes.runtime_classes.join(", "));
     }

@@ -5,6 +5,7 @@ use super::http::Http;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use ureq::http::Method;
 
 const PATCH: &str = "application/strategic-merge-patch+json";
@@ -15,8 +16,10 @@ const CORDONED: &str = "kubi/cordoned";
 /// An API server that can be asked, by any of its addresses.
 pub struct Api<'a> {
     pub http: &'a Http,
-    /// `https://HOST:PORT`, tried in this order.
-    pub endpoints: Vec<String>,
+    /// `https://HOST:PORT`, tried in turn.
+    pub endpoints: &'a [String],
+    /// Which one answered last: the others may take their whole time limit to say nothing.
+    pub preferred: &'a AtomicUsize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,10 +66,13 @@ impl Api<'_> {
     /// The first endpoint that answers anything has the say.
     fn call(&self, method: &Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ServiceError> {
         let mut last = ServiceError::NoCredentials("the build names no API server".to_owned());
-        for endpoint in &self.endpoints {
-            match self.http.json(method.clone(), &format!("{endpoint}{path}"), body) {
+        for place in in_turn(self.endpoints.len(), self.preferred) {
+            match self.http.json(method.clone(), &format!("{}{path}", self.endpoints[place]), body) {
                 Err(error @ ServiceError::Unreachable { .. }) => last = error,
-                answer => return answer,
+                answer => {
+                    self.preferred.store(place, Ordering::Relaxed);
+                    return answer;
+                }
             }
         }
         Err(last)
@@ -144,6 +150,12 @@ impl Api<'_> {
             answer => answer.map(drop),
         }
     }
+}
+
+/// Places of a list, beginning with the preferred one.
+pub fn in_turn(length: usize, preferred: &AtomicUsize) -> impl Iterator<Item = usize> + use<> {
+    let first = preferred.load(Ordering::Relaxed);
+    (0..length).map(move |offset| (first + offset) % length)
 }
 
 fn node(value: &Value) -> NodeInfo {

@@ -1,10 +1,11 @@
 //! [`Services`] over the network.
 
 use super::http::{Http, Pem, message};
-use super::kubernetes::Api;
+use super::kubernetes::{Api, in_turn};
 use super::{Credentials, MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, etcd};
 use crate::deployment::{Deployment, Wait};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use ureq::http::Method;
 
@@ -16,6 +17,9 @@ pub struct Remote {
     /// Those of members that run, but are not in the build.
     others: Mutex<BTreeSet<String>>,
     api_servers: Vec<String>,
+    /// Which of them answered last.
+    preferred_member: AtomicUsize,
+    preferred_api_server: AtomicUsize,
 }
 
 impl Remote {
@@ -33,6 +37,8 @@ impl Remote {
             members,
             others: Mutex::default(),
             api_servers: api_servers.collect(),
+            preferred_member: AtomicUsize::new(0),
+            preferred_api_server: AtomicUsize::new(0),
         }
     }
 
@@ -42,7 +48,7 @@ impl Remote {
 
     pub fn api(&self) -> Result<Api<'_>, ServiceError> {
         let http = self.kubernetes.as_ref().map_err(|reason| ServiceError::NoCredentials(reason.clone()))?;
-        Ok(Api { http, endpoints: self.api_servers.clone() })
+        Ok(Api { http, endpoints: &self.api_servers, preferred: &self.preferred_api_server })
     }
 
     /// Members that are not in the build are asked too: they may be all that there is.
@@ -56,9 +62,13 @@ impl Remote {
         let http = self.etcd()?;
         let mut last = ServiceError::NoCredentials("the build has no etcd member".to_owned());
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for url in self.members.iter().chain(&others) {
-            match call(http, url) {
-                Ok(answer) => return Ok(answer),
+        let all: Vec<&String> = self.members.iter().chain(&others).collect();
+        for place in in_turn(all.len(), &self.preferred_member) {
+            match call(http, all[place]) {
+                Ok(answer) => {
+                    self.preferred_member.store(place, Ordering::Relaxed);
+                    return Ok(answer);
+                }
                 Err(error) => last = error,
             }
         }

@@ -5,17 +5,19 @@ use super::{
     CertificateRow, ComponentRow, DomainRow, DomainState, HypervisorStatus, MemberRow, Status, kubernetes as api,
 };
 use crate::build::Build;
-use crate::deployment::{Hypervisor, Node, Wait};
-use crate::observed::{Observed, State};
-use crate::services::{Credentials, Remote, Services, certificate_expiries, peer_expiry};
+use crate::deployment::{Hypervisor, NetworkKind, Node, Wait};
+use crate::observed::{Domain, Observed, State};
+use crate::services::{Credentials, MemberInfo, Remote, Services, certificate_expiries, peer_expiry};
 use std::thread;
 
+/// As registered with Kubernetes.
+const KUBELET_PORT: u16 = 10250;
 const DAY: i64 = 86_400;
 
 /// `now` is in seconds since 1970.
 pub fn status(build: &Build, observed: &Observed, services: &Remote, credentials: &Credentials, now: i64) -> Status {
     let deployment = &build.deployment;
-    let (etcd, mut control_plane) = thread::scope(|scope| {
+    let (mut etcd, mut control_plane) = thread::scope(|scope| {
         // Each that does not answer takes its time.
         let members: Vec<_> =
             deployment.etcd_members().map(|(node, _)| scope.spawn(|| member(node, services))).collect();
@@ -24,17 +26,18 @@ pub fn status(build: &Build, observed: &Observed, services: &Remote, credentials
         let servers = servers.into_iter().filter_map(|thread| thread.join().ok()).flatten();
         (members, servers.collect::<Vec<ComponentRow>>())
     });
+    etcd.extend(strangers(build, services, &etcd));
     let api_answers = control_plane.iter().any(|row| row.healthy);
     let kubernetes = kubernetes(deployment, services, api_answers);
     if api_answers {
-        control_plane.extend(api::components(deployment, services));
+        control_plane.extend(api::components(deployment, services, now));
     }
     Status {
         cluster: deployment.cluster.clone(),
         build: build.number,
         kubernetes_version: deployment.kubernetes_version.clone(),
         hypervisors: deployment.hypervisors.iter().map(|h| hypervisor(build, h, observed)).collect(),
-        certificates: certificates(build, credentials, &etcd, &control_plane, now),
+        certificates: certificates(build, credentials, now),
         etcd,
         control_plane,
         kubernetes,
@@ -68,7 +71,7 @@ fn domains(build: &Build, hypervisor: &str, state: &State) -> Vec<DomainRow> {
         rows.push(DomainRow {
             node: mark.node.clone(),
             domain: domain.name.clone(),
-            state: state_of(domain.running),
+            state: state_of(domain),
             build: mark.build,
             running: mark.bundle.clone(),
             built: String::new(),
@@ -79,14 +82,13 @@ fn domains(build: &Build, hypervisor: &str, state: &State) -> Vec<DomainRow> {
 }
 
 fn row(build: &Build, node: &Node, state: &State) -> DomainRow {
-    let own =
-        |domain: &&crate::observed::Domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment);
+    let own = |domain: &&Domain| domain.uuid == node.domain.uuid && domain.belongs_to(&build.deployment);
     let domain = state.domains.iter().find(own);
     let mark = domain.and_then(|domain| domain.mark.as_ref());
     DomainRow {
         node: node.name.clone(),
         domain: node.domain.name.clone(),
-        state: domain.map_or(DomainState::Missing, |domain| state_of(domain.running)),
+        state: domain.map_or(DomainState::Missing, state_of),
         build: mark.map_or(0, |mark| mark.build),
         running: mark.map(|mark| mark.bundle.clone()).unwrap_or_default(),
         built: node.bundle.clone(),
@@ -94,8 +96,12 @@ fn row(build: &Build, node: &Node, state: &State) -> DomainRow {
     }
 }
 
-fn state_of(running: bool) -> DomainState {
-    if running { DomainState::Running } else { DomainState::Off }
+fn state_of(domain: &Domain) -> DomainState {
+    match (domain.running, domain.paused) {
+        (true, true) => DomainState::Paused,
+        (true, false) => DomainState::Running,
+        (false, _) => DomainState::Off,
+    }
 }
 
 fn member(node: &Node, services: &Remote) -> MemberRow {
@@ -121,6 +127,24 @@ fn member(node: &Node, services: &Remote) -> MemberRow {
     row
 }
 
+/// Members that etcd has and the build has not: dead ones count for the quorum all the same.
+fn strangers(build: &Build, services: &Remote, etcd: &[MemberRow]) -> Vec<MemberRow> {
+    if !etcd.iter().any(|row| row.healthy) {
+        return Vec::new();
+    }
+    let built = |name: &str| build.deployment.etcd_members().any(|(_, member)| member.name == name);
+    let members = services.etcd_members().unwrap_or_default().into_iter();
+    let row = |member: MemberInfo| MemberRow {
+        name: if member.name.is_empty() { member.peer_urls.join(" ") } else { member.name },
+        healthy: false,
+        leader: false,
+        version: String::new(),
+        database_size: 0,
+        reason: Some("etcd lists it, the build does not".to_owned()),
+    };
+    members.filter(|member| !built(&member.name)).map(row).collect()
+}
+
 fn api_servers(node: &Node, services: &Remote) -> Vec<ComponentRow> {
     let urls = node.wait_for.iter().filter(|wait| matches!(wait, Wait::ApiServer { .. }));
     let row = |wait: &Wait| {
@@ -135,14 +159,8 @@ fn api_servers(node: &Node, services: &Remote) -> Vec<ComponentRow> {
     urls.map(row).collect()
 }
 
-/// The operator's, and those that servers show.
-fn certificates(
-    build: &Build,
-    credentials: &Credentials,
-    etcd: &[MemberRow],
-    servers: &[ComponentRow],
-    now: i64,
-) -> Vec<CertificateRow> {
+/// The operator's, and those that servers show, whether they are healthy or not.
+fn certificates(build: &Build, credentials: &Credentials, now: i64) -> Vec<CertificateRow> {
     let mut found: Vec<(String, i64)> = Vec::new();
     for (what, pem) in [("Kubernetes", &credentials.kubernetes), ("etcd", &credentials.etcd)] {
         let Some(pem) = pem else { continue };
@@ -150,24 +168,30 @@ fn certificates(
         let own = certificate_expiries(&pem.certificate).into_iter().map(|at| (format!("{what}: the operator's"), at));
         found.extend(authorities.chain(own));
     }
-    for node in &build.deployment.nodes {
-        if let (Some(member), Some(pem)) = (&node.etcd, &credentials.etcd)
-            && etcd.iter().any(|row| row.name == node.name && row.healthy)
-            && let Some(at) = peer_expiry(&member.management_url, pem)
-        {
-            found.push((format!("etcd member {}", node.name), at));
-        }
-        let healthy = servers.iter().any(|row| row.place == node.name && row.healthy);
-        let url = node.wait_for.iter().find_map(|wait| match wait {
-            Wait::ApiServer { url } if healthy => Some(url),
-            _ => None,
-        });
-        if let (Some(url), Some(pem)) = (url, &credentials.kubernetes)
-            && let Some(at) = peer_expiry(url, pem)
-        {
-            found.push((format!("kube-apiserver of {}", node.name), at));
-        }
-    }
+    thread::scope(|scope| {
+        let shown = build.deployment.nodes.iter().flat_map(servers);
+        let threads: Vec<_> = shown.map(|(what, url)| scope.spawn(move || Some((what, peer_expiry(&url)?)))).collect();
+        found.extend(threads.into_iter().filter_map(|thread| thread.join().ok()?));
+    });
     let row = |(what, at): (String, i64)| CertificateRow { what, not_after: at, days_left: (at - now).div_euclid(DAY) };
     found.into_iter().map(row).collect()
+}
+
+/// Who shows a certificate on a node, and where. Peers of etcd talk on the cluster network: not every operator gets there.
+fn servers(node: &Node) -> Vec<(String, String)> {
+    let name = &node.name;
+    let mut servers = Vec::new();
+    if let Some(member) = &node.etcd {
+        servers.push((format!("etcd member {name}"), member.management_url.clone()));
+        servers.push((format!("etcd member {name}, for its peers"), member.peer_url.clone()));
+    }
+    servers.extend(node.wait_for.iter().filter_map(|wait| match wait {
+        Wait::ApiServer { url } => Some((format!("kube-apiserver of {name}"), url.clone())),
+        _ => None,
+    }));
+    let management = node.interfaces.iter().find(|interface| interface.network == NetworkKind::Management);
+    if let Some(interface) = management.filter(|_| node.kubernetes_node().is_some()) {
+        servers.push((format!("kubelet of {name}"), format!("https://{}:{KUBELET_PORT}", interface.address)));
+    }
+    servers
 }

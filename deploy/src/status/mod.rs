@@ -62,6 +62,8 @@ impl DomainRow {
 #[serde(rename_all = "camelCase")]
 pub enum DomainState {
     Running,
+    /// Stopped in the middle, by somebody or because a disk is full.
+    Paused,
     Off,
     Missing,
 }
@@ -97,6 +99,8 @@ pub struct KubernetesStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     pub nodes: Vec<NodeRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_network: Option<PodNetwork>,
     pub runtime_classes: Vec<String>,
     pub volumes: Vec<VolumeRow>,
     pub addons: Vec<AddonRow>,
@@ -121,6 +125,16 @@ pub struct VolumeRow {
     pub capacity: String,
     pub phase: String,
     pub claim: String,
+}
+
+/// What connects pods: it may be files on the nodes alone, and no workload.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodNetwork {
+    pub recipe: String,
+    /// Nodes on which it is up.
+    pub ready: usize,
+    pub nodes: usize,
 }
 
 /// A workload in `kube-system`.
