@@ -12,4 +12,5 @@ pub mod cluster;
 pub mod e2e;
 pub mod etcd;
 pub mod machine;
+pub mod mini;
 pub mod world;
