@@ -49,6 +49,13 @@ impl Etcd {
 }
 
 impl Observed {
+    /// The marks of the cluster's domains, by UUID.
+    pub fn marks(&self, deployment: &Deployment) -> BTreeMap<String, Mark> {
+        let domains = self.hypervisors.values().flatten().flat_map(|state| &state.domains);
+        let own = domains.filter(|domain| domain.belongs_to(deployment));
+        own.filter_map(|domain| Some((domain.uuid.clone(), domain.mark.clone()?))).collect()
+    }
+
     /// Whether a hypervisor runs the domain with this UUID.
     pub fn runs(&self, hypervisor: &str, uuid: &str) -> bool {
         let Some(Ok(state)) = self.hypervisors.get(hypervisor) else { return false };

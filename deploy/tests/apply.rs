@@ -432,6 +432,23 @@ fn what_is_not_the_nodes_own_any_more_is_not_stopped() {
 }
 
 #[test]
+fn what_another_machine_has_changed_meanwhile_is_left_alone() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let next = cluster.change(|c| c.node("w-1").version = 2).build();
+    let plan = fake.plan(&next);
+    *fake.marks.lock().unwrap() = Some(fake.observe().marks(&next.deployment));
+    // Somebody with another copy of the folder is quicker.
+    let mut inner = fake.machines["one"].inner.lock().unwrap();
+    let domain = inner.domains.get_mut("dev-w-1").unwrap();
+    domain.xml = domain.xml.replace("build='1'", "build='7'");
+    drop(inner);
+    let error = fake.carry_out(&next, &plan).unwrap_err();
+    assert!(matches!(error, ApplyError::ChangedMeanwhile { ref domain, .. } if domain == "dev-w-1"), "{error}");
+    assert_eq!(fake.started(), [""; 0]);
+}
+
+#[test]
 fn a_removed_node_is_forgotten_everywhere() {
     let cluster = ha();
     let fake = running(&cluster);

@@ -181,6 +181,9 @@ fn one_hypervisor_for_everything_is_a_risk_where_there_are_two() {
     let plan = Fake::new(&cluster.build()).plan(&cluster.build());
     let on_one = |what: &str| Risk::OneHypervisor { what: what.into(), hypervisor: "one".into() };
     assert_eq!(plan.risks, [on_one("etcd members"), on_one("controllers")]);
+    let spread = cluster.change(|c| c.node("c-3").hypervisor = "two".into());
+    let plan = Fake::new(&spread.build()).plan(&spread.build());
+    assert_eq!(plan.risks, [Risk::MajorityOnOne { hypervisor: "one".into(), there: 2, members: 3 }]);
 }
 
 #[test]

@@ -62,6 +62,10 @@ pub enum ApplyError {
         "domain {domain} on hypervisor {hypervisor} is not, or no longer, the node's own: it is not touched. Plan again"
     )]
     NotOwn { hypervisor: String, domain: String },
+    #[error(
+        "domain {domain} on hypervisor {hypervisor} was changed by somebody else since the plan was made: it is not touched. Plan again"
+    )]
+    ChangedMeanwhile { hypervisor: String, domain: String },
     #[error("{0}")]
     Several(String),
     #[error("a worker thread crashed; this is a bug")]

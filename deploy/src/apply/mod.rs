@@ -75,6 +75,8 @@ pub struct World<'a> {
     pub services: &'a dyn Services,
     /// Where members of etcd are reached, by name: the build's, and those that only their domains know of.
     pub member_urls: MemberUrls,
+    /// What the plan was made from: the marks of the cluster's domains, by UUID.
+    pub marks: BTreeMap<String, Mark>,
     pub clock: &'a dyn Clock,
     pub report: &'a dyn Report,
     pub limits: Limits,

@@ -5,7 +5,7 @@ use crate::definition::{Placement, definition};
 use crate::deployment::{Accelerator, EtcdMember, Format, Node};
 use crate::hypervisor::{Hypervisor, NewVolume};
 use crate::mark::Mark;
-use crate::observed::{Pool, State};
+use crate::observed::{Domain, Pool, State};
 use crate::plan::{Action, NodeChange, stand_ins};
 use std::time::Duration;
 
@@ -96,13 +96,7 @@ fn boot(world: &World<'_>, change: &NodeChange, node: &Node, careful: bool) -> R
     let pool = usable_pool(&state, &node.hypervisor, pool_name)?;
     let stand_ins = stand_ins(world.build, &node.hypervisor, &state);
     let domain = state.domains.iter().find(|domain| domain.name == node.domain.name);
-    // Somebody may have been here since the plan was made.
-    if let Some(domain) = domain
-        && (domain.uuid != node.domain.uuid || !domain.belongs_to(&world.build.deployment))
-    {
-        let (hypervisor, domain) = (node.hypervisor.clone(), domain.name.clone());
-        return Err(ApplyError::NotOwn { hypervisor, domain });
-    }
+    domain.map_or(Ok(()), |domain| as_planned(world, node, domain))?;
     let joining = joining(world, change, node, pool, careful)?;
     if domain.is_some() {
         power_off(world, hypervisor, &node.domain.name)?;
@@ -160,6 +154,20 @@ fn joining<'a>(
     }
     quorum::update_address(world, member)?;
     Ok(None)
+}
+
+/// Somebody may have been here since the plan was made: a lock is held on the operator's machine only.
+fn as_planned(world: &World<'_>, node: &Node, domain: &Domain) -> Result<(), ApplyError> {
+    let (hypervisor, name) = (node.hypervisor.clone(), domain.name.clone());
+    if domain.uuid != node.domain.uuid || !domain.belongs_to(&world.build.deployment) {
+        return Err(ApplyError::NotOwn { hypervisor, domain: name });
+    }
+    match world.marks.get(&domain.uuid) {
+        Some(planned) if domain.mark.as_ref() != Some(planned) => {
+            Err(ApplyError::ChangedMeanwhile { hypervisor, domain: name })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Asks the guest first, so that file systems are clean; then cuts the power.

@@ -153,6 +153,7 @@ fn do_it(
         services: &session.services,
         pools: session.pools(),
         member_urls: session.member_urls(observed),
+        marks: observed.marks(&session.build.deployment),
         clock: &clock,
         report: ui,
         limits: work.limits(choice),

@@ -29,6 +29,8 @@ pub enum Risk {
     DataLeftBehind { hypervisor: String, node: String, volume: String },
     /// The hypervisor's own network is used as it is, and gives addresses to others too.
     SharedNetwork { hypervisor: String, network: String },
+    /// Without one machine etcd stands still, although it has members elsewhere.
+    MajorityOnOne { hypervisor: String, there: usize, members: usize },
     /// All members, or all controllers, stand and fall with one machine.
     OneHypervisor { what: String, hypervisor: String },
 }
@@ -79,6 +81,12 @@ impl fmt::Display for Risk {
                 "libvirt's own network {network} on {hypervisor} is used as it is. It hands out addresses, so another guest may \
                  get that of a node that is off. Choose another networks.management.cidr to have a network of the cluster's own"
             ),
+            Risk::MajorityOnOne { hypervisor, there, members } => {
+                write!(
+                    f,
+                    "{there} of etcd's {members} members are on hypervisor {hypervisor}: without it, etcd stands still"
+                )
+            }
             Risk::OneHypervisor { what, hypervisor } => write!(f, "all {what} are on hypervisor {hypervisor}"),
         }
     }
@@ -101,6 +109,7 @@ pub fn risks(
     }
     if !changes.is_empty() {
         risks.extend(shared_networks(build, context.observed));
+        risks.extend(majority_on_one(build));
         risks.extend(one_hypervisor(build, "etcd members", |node| node.etcd.is_some()));
         risks.extend(one_hypervisor(build, "controllers", |node| node.has(Role::Controller)));
     }
@@ -174,6 +183,14 @@ fn shared_networks(build: &Build, observed: &Observed) -> Vec<Risk> {
         stand_ins.map(|network| Risk::SharedNetwork { hypervisor: hypervisor.clone(), network }).collect::<Vec<_>>()
     });
     shared.collect()
+}
+
+fn majority_on_one(build: &Build) -> Option<Risk> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    build.deployment.etcd_members().for_each(|(node, _)| *places.entry(&node.hypervisor).or_default() += 1);
+    let members = build.deployment.etcd_members().count();
+    let (hypervisor, there) = places.iter().find(|(_, there)| **there > members / 2 && **there < members)?;
+    Some(Risk::MajorityOnOne { hypervisor: (*hypervisor).to_owned(), there: *there, members })
 }
 
 /// Three members on one machine survive no failure of it, where there are others to put them on.

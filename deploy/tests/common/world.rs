@@ -7,6 +7,7 @@ use kubi_deploy::apply::{ApplyError, Clock, Event, Limits, Report, World, apply}
 use kubi_deploy::build::Build;
 use kubi_deploy::deployment::{Deployment, Node, Wait};
 use kubi_deploy::hypervisor::Hypervisor;
+use kubi_deploy::mark::Mark;
 use kubi_deploy::observed::{Domain, Observed};
 use kubi_deploy::plan::{Options, Plan, plan};
 use kubi_deploy::services::{MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, look_at_etcd};
@@ -52,6 +53,8 @@ pub struct Fake {
     told: Mutex<BTreeMap<String, (Duration, String, Duration)>>,
     /// Nodes that ordinary pods do not come to.
     pub tainted: Mutex<BTreeSet<String>>,
+    /// What the plan was made from, when that is not what there is now.
+    pub marks: Mutex<Option<BTreeMap<String, Mark>>>,
     /// Calls that fail before one is answered.
     pub hiccups: Mutex<u32>,
 }
@@ -79,6 +82,7 @@ impl Fake {
             told: Mutex::default(),
             tainted: Mutex::default(),
             hiccups: Mutex::default(),
+            marks: Mutex::default(),
         }
     }
 
@@ -163,6 +167,7 @@ impl Fake {
             services: self,
             pools: self.machines.keys().map(|name| (name.clone(), "default".to_owned())).collect(),
             member_urls: self.observe().member_urls(&build.deployment),
+            marks: self.marks.lock().unwrap().clone().unwrap_or_else(|| self.observe().marks(&build.deployment)),
             clock: self,
             report: self,
             limits: self.limits.clone(),
