@@ -3,6 +3,9 @@
 //! Each stage is a function on values; see ARCHITECTURE.md for the code map. Only [`edge`] and [`cli`] reach the
 //! machine (files, clock, environment, randomness, processes); everything else is pure.
 
+/// Names the sources that this kubi was built from (build.rs).
+pub(crate) const SOURCES: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("KUBI_SOURCES"));
+
 pub mod artifact;
 pub mod build;
 pub mod bundle;

@@ -87,7 +87,7 @@ fn disk(context: &Context<'_>, catalog: &Catalog, set: &[Needed]) -> Result<Imag
 
 /// Names a disk by what it is made from: kubi's version, the artifacts, and where the catalog says their files go.
 fn key(locked: &[LockedArtifact], catalog: &Catalog) -> Digest {
-    let mut text = env!("CARGO_PKG_VERSION").to_owned();
+    let mut text = crate::SOURCES.to_owned();
     for artifact in locked {
         // Not the releases: a newer one in the catalog changes nothing here.
         let known = catalog.get(&artifact.name).map(|known| (known.format, &known.install, &known.links));

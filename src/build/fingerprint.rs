@@ -64,7 +64,7 @@ impl Shared {
             .map(|node| json!([node.name, node.roles, nodes[node.index].addresses]))
             .collect();
         let shared = json!([
-            env!("CARGO_PKG_VERSION"),
+            crate::SOURCES,
             prepared.recipes.digest,
             prepared.cluster.metadata.name,
             spec,

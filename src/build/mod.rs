@@ -58,6 +58,8 @@ pub struct Request<'a> {
 /// Told what is going on. Called from many threads.
 pub trait Progress: Sync {
     fn warnings(&self, _problems: &[Problem]) {}
+    /// The spec is good, and this is what it says.
+    fn checked(&self, _cluster: &Cluster) {}
     /// Another build holds the output.
     fn waiting(&self, _out: &Path) {}
     fn nodes(&self, _total: usize) {}
@@ -81,7 +83,7 @@ pub struct Prepared {
 impl Prepared {
     /// Parses and checks; every problem of the spec is reported together.
     pub fn new(inputs: &Inputs) -> Result<Self, BuildError> {
-        let lock = inputs.lock()?;
+        let lock = inputs.checked_lock()?;
         let facts = Facts::default();
         let recipes = || -> Result<(Recipes, Templates), BuildError> {
             let recipes = load(built_in(), inputs.own_recipes.clone())?;
@@ -129,6 +131,7 @@ pub fn build(request: &Request<'_>) -> Result<Summary, BuildError> {
     let prepared = prepared?;
     let plan = prepared.plan(Pins::Required)?;
     request.progress.warnings(&plan.warnings);
+    request.progress.checked(&prepared.cluster);
     let keys = open_keys(request.inputs, &prepared.cluster)?;
     prepare_keys(request, &plan, &keys);
     publish(request, &prepared, &plan, &keys, Start { inputs, opened })

@@ -1,11 +1,12 @@
 //! `kubi build`: from the spec to bundles, review trees, overlays and libvirt files.
 
+use super::clock::{today, validity_warning};
 use super::watchdog::Watchdog;
 use super::{Exit, Failure, Outcome, Ui};
 use crate::build::{self, BuildError, Images, Progress, Request, Summary};
 use crate::edge::cache::Cache;
 use crate::edge::inputs::Inputs;
-use crate::spec::{Problem, Report};
+use crate::spec::{Cluster, Problem, Report};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -138,6 +139,11 @@ impl Progress for Bar<'_> {
         if !problems.is_empty() && !self.ui.is_json() {
             let name = self.inputs.file.display().to_string();
             self.ui.report(Report::new(&name, &self.inputs.text, problems.to_vec()).text(self.ui.colour));
+        }
+    }
+    fn checked(&self, cluster: &Cluster) {
+        if let Some(warning) = validity_warning(cluster, today()) {
+            self.ui.warning(warning);
         }
     }
     fn waiting(&self, out: &Path) {

@@ -1,5 +1,6 @@
 //! `kubi check`: reads a spec and reports everything that is wrong with it.
 
+use super::clock::{today, validity_warning};
 use super::{Exit, Outcome, Ui};
 use crate::build::{BuildError, Prepared};
 use crate::edge::inputs::Inputs;
@@ -17,7 +18,7 @@ pub struct CheckArgs {
 
 pub fn run(args: &CheckArgs, ui: &Ui) -> Outcome {
     let inputs = Inputs::read(&args.file).map_err(|error| super::build::failure(ui, &args.file, "", error.into()))?;
-    let problems = match problems(&inputs) {
+    let problems = match problems(&inputs, ui) {
         Ok(problems) | Err(BuildError::Spec(problems)) => problems,
         Err(error) => return Err(super::build::failure(ui, &inputs.file, &inputs.text, error)),
     };
@@ -29,8 +30,11 @@ pub fn run(args: &CheckArgs, ui: &Ui) -> Outcome {
 }
 
 /// The spec's own problems and, where those allow a plan, what recipes and lock say.
-fn problems(inputs: &Inputs) -> Result<Vec<Problem>, BuildError> {
+fn problems(inputs: &Inputs, ui: &Ui) -> Result<Vec<Problem>, BuildError> {
     let prepared = Prepared::new(inputs)?;
+    if let Some(warning) = validity_warning(&prepared.cluster, today()) {
+        ui.warning(warning);
+    }
     // Without a lock every component would be missing from it: one warning says the same.
     let pins = if inputs.lock_text.is_empty() { Pins::Open } else { Pins::Required };
     let mut problems = prepared.plan(pins)?.warnings;

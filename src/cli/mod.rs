@@ -5,6 +5,7 @@
 mod base;
 mod build;
 mod check;
+mod clock;
 mod completion;
 mod deploy;
 mod diff;

@@ -20,7 +20,9 @@ Every object is compared with the digest that names it. Damaged, missing and ext
 Where the cluster's spec and the identity that opens its secrets are at hand, each overlay is also made again and read
 back: it must be the base image and exactly its bundle.
 
-To mend: remove damaged objects and run `kubi build`; `kubi gc` removes what is extra in the store and among images.";
+To mend: remove the damaged objects and the cluster's build.json (OUT/CLUSTER/build.json), and run `kubi build`: without
+its record it makes everything again, and leaves alone what is right. `kubi gc` removes what is extra in the store and
+among images. A build that is going on is waited for.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -98,6 +98,16 @@ impl Inputs {
         Lock::parse(&self.lock_text).map_err(|source| InputError::Lock { path: self.lock_path(), source })
     }
 
+    /// As [`Inputs::lock`], and no digest in it is another one than the catalog has for the same release.
+    pub fn checked_lock(&self) -> Result<Lock, InputError> {
+        let lock = self.lock()?;
+        let failed = |source| InputError::Lock { path: self.lock_path(), source };
+        if !lock.artifacts.is_empty() {
+            lock.check(&self.catalog()?).map_err(failed)?;
+        }
+        Ok(lock)
+    }
+
     /// The built-in catalog and, where the folder has a `vendor/catalog.yaml`, what that adds.
     pub fn catalog(&self) -> Result<Catalog, InputError> {
         let path = self.folder.join(CATALOG);
@@ -131,14 +141,14 @@ impl Inputs {
         files.filter_map(digest).collect()
     }
 
-    /// Covers every byte read, kubi's version and `more`: each part is preceded by its length.
+    /// Covers every byte read, kubi itself and `more`: each part is preceded by its length.
     pub fn digest(&self, more: &[&[u8]]) -> Digest {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
-        part(env!("CARGO_PKG_VERSION").as_bytes());
+        part(crate::SOURCES.as_bytes());
         part(self.text.as_bytes());
         part(self.lock_text.as_bytes());
         part(self.own_catalog.as_deref().unwrap_or_default().as_bytes());

@@ -40,6 +40,14 @@ impl KeysError {
     }
 }
 
+/// A crash must not leave keys on a disk, and no other process of the user may read them from memory. Where the kernel
+/// refuses, nothing is lost that was there before.
+fn keep_out_of_core_files() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
 /// Opens everything that the spec names, with the identities of the user.
 pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> {
     let secrets = inputs.folder.join("secrets");
@@ -47,6 +55,7 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> 
     if inputs.sealed_root.is_none() {
         return Err(KeysError::NoRoot(root));
     }
+    keep_out_of_core_files();
     let identities = Places::from_environment().read()?;
     let pki = &cluster.spec.pki;
     let mut imported = BTreeMap::new();

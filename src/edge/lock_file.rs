@@ -23,6 +23,14 @@ impl LockFile {
         Ok(Self { _file: file })
     }
 
+    /// Waits until nobody writes, and keeps writers out. `None` where there is no lock that this user may open: who may
+    /// only read goes without.
+    pub fn share(path: &Path) -> Result<Option<Self>, FileError> {
+        let Ok(file) = OpenOptions::new().read(true).open(path) else { return Ok(None) };
+        file.lock_shared().map_err(failed("lock", path))?;
+        Ok(Some(Self { _file: file }))
+    }
+
     /// Takes the lock if nobody holds it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, FileError> {
         let file = open(path)?;

@@ -145,9 +145,10 @@ impl Publication {
         Ok(Digest::of(&bytes))
     }
 
-    /// The files to write over those of the last build's review tree, when nothing else must be done to it.
+    /// The files to write over those of the last build's review tree, when nothing else must be done to it. Where
+    /// anything of the node has gone, as in a clone of review trees alone, its tree is written whole.
     fn review_patch(&self, node: &str, new: &ReviewManifest<'_>) -> Option<BTreeSet<String>> {
-        let record = self.previous.as_ref()?.nodes.get(node).filter(|_| self.present.nodes.contains(node))?;
+        let record = self.previous.as_ref()?.nodes.get(node).filter(|record| self.present.has_node(node, record))?;
         let bytes = fs::read(self.output.node_path(&self.cluster, node).join("manifest.json")).ok()?;
         let old = (Digest::of(&bytes) == record.review).then(|| ReviewManifest::parse(&bytes).ok())??;
         new.files_changed_since(&old)
@@ -217,11 +218,11 @@ impl Publication {
         let mut record = BuildRecord::new(&build.kubi, self.number, build.inputs, build.nodes);
         record.images = build.images;
         record.deploy = build.deploy;
+        record.files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
         // A build that gives what is there already is not another one to go back to.
         if let Some(previous) = self.previous.as_ref().filter(|previous| previous.same_output(&record)) {
             record.number = previous.number;
         }
-        record.files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
         let (written, indexed) = rayon::join(|| self.write_record(&record), || self.write_index(&record));
         written.and(indexed)?;
         let remove = self.obsolete(&record);

@@ -2,6 +2,7 @@
 //! goes where below `/opt/kubi`.
 
 use super::cache::Cache;
+use super::files;
 use super::scratch::Scratch;
 use crate::artifact::unpack::{Limits, Sink, UnpackError, unpack};
 use crate::artifact::{Artifact, Catalog, DiskPath, Format, LockedArtifact};
@@ -95,9 +96,9 @@ impl Staged {
 #[derive(Serialize, Deserialize)]
 struct Index(Vec<(DiskPath, Unpacked)>);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 enum Unpacked {
-    File { mode: Mode, name: String },
+    File { mode: Mode, name: String, size: u64 },
     Symlink { target: String },
 }
 
@@ -117,11 +118,9 @@ fn entries_of(
         }
     } else {
         let directory = unpacked(locked, known, cache, blob)?;
-        let index = directory.join(INDEX);
-        let bytes = fs::read(&index).map_err(file_error(&index))?;
-        let Index(found) = serde_json::from_slice(&bytes).map_err(io::Error::from).map_err(file_error(&index))?;
+        let Index(found) = read_index(&directory)?;
         entries.extend(found.into_iter().map(|(path, entry)| match entry {
-            Unpacked::File { mode, name } => (path, StagedEntry::File { mode, source: directory.join(name) }),
+            Unpacked::File { mode, name, .. } => (path, StagedEntry::File { mode, source: directory.join(name) }),
             Unpacked::Symlink { target } => (path, StagedEntry::Symlink { target }),
         }));
     }
@@ -131,14 +130,35 @@ fn entries_of(
     Ok(entries)
 }
 
+/// What is in a directory of unpacked files, all of which are there.
+fn read_index(directory: &Path) -> Result<Index, StageError> {
+    let path = directory.join(INDEX);
+    let bytes = fs::read(&path).map_err(file_error(&path))?;
+    let index: Index = serde_json::from_slice(&bytes).map_err(io::Error::from).map_err(file_error(&path))?;
+    for (_, entry) in &index.0 {
+        if let Unpacked::File { name, size, .. } = entry {
+            // kubi numbers them: any other name would be a file of somebody else.
+            let own = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+            let whole =
+                own && fs::symlink_metadata(directory.join(name)).is_ok_and(|m| m.is_file() && m.len() == *size);
+            if !whole {
+                return Err(file_error(&path)(io::ErrorKind::InvalidData.into()));
+            }
+        }
+    }
+    Ok(index)
+}
+
 /// The directory that the archive is unpacked in, once for each way of installing it.
 fn unpacked(locked: &LockedArtifact, known: &Artifact, cache: &Cache, blob: &Path) -> Result<PathBuf, StageError> {
     let way = Digest::of(format!("{:?} {} {:?}", known.install, locked.version, locked.platform).as_bytes());
     let parent = cache.root().join("unpacked");
     let directory = parent.join(format!("{}-{}", locked.digest.hex(), &way.hex()[..16]));
-    if directory.join(INDEX).is_file() {
+    if read_index(&directory).is_ok() {
         return Ok(directory);
     }
+    // Damaged, or of a kubi that wrote it otherwise: it is only a copy.
+    files::remove(&directory).map_err(|error| file_error(&directory)(error.source))?;
     fs::create_dir_all(&parent).map_err(file_error(&parent))?;
     let scratch = Scratch::new_in(&parent, ".unpack-").map_err(file_error(&parent))?;
     let mut sink = Directory { path: scratch.path(), entries: vec![], names: BTreeMap::new() };
@@ -149,6 +169,8 @@ fn unpacked(locked: &LockedArtifact, known: &Artifact, cache: &Cache, blob: &Pat
     let index = serde_json::to_vec(&Index(sink.entries)).map_err(io::Error::from);
     let path = scratch.path().join(INDEX);
     index.and_then(|index| fs::write(&path, index)).map_err(file_error(&path))?;
+    // Only what is whole on the disk gets the name that it is trusted by.
+    files::sync_below(scratch.path()).map_err(|error| file_error(&directory)(error.source))?;
     match fs::rename(scratch.path(), &directory) {
         // Somebody else was quicker; theirs is the same.
         Err(_) if directory.join(INDEX).is_file() => {}
@@ -161,21 +183,22 @@ fn unpacked(locked: &LockedArtifact, known: &Artifact, cache: &Cache, blob: &Pat
 struct Directory<'a> {
     path: &'a Path,
     entries: Vec<(DiskPath, Unpacked)>,
-    names: BTreeMap<DiskPath, (Mode, String)>,
+    names: BTreeMap<DiskPath, Unpacked>,
 }
 
 impl Sink for Directory<'_> {
     fn file(&mut self, path: &DiskPath, mode: Mode, contents: &mut dyn Read) -> io::Result<()> {
         let name = self.names.len().to_string();
-        io::copy(contents, &mut File::create_new(self.path.join(&name))?)?;
-        self.names.insert(path.clone(), (mode, name.clone()));
-        self.entries.push((path.clone(), Unpacked::File { mode, name }));
+        let size = io::copy(contents, &mut File::create_new(self.path.join(&name))?)?;
+        let file = Unpacked::File { mode, name, size };
+        self.names.insert(path.clone(), file.clone());
+        self.entries.push((path.clone(), file));
         Ok(())
     }
 
     fn same_file(&mut self, path: &DiskPath, earlier: &DiskPath) -> io::Result<()> {
-        let (mode, name) = self.names.get(earlier).cloned().ok_or(io::ErrorKind::NotFound)?;
-        self.entries.push((path.clone(), Unpacked::File { mode, name }));
+        let file = self.names.get(earlier).cloned().ok_or(io::ErrorKind::NotFound)?;
+        self.entries.push((path.clone(), file));
         Ok(())
     }
 

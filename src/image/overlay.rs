@@ -48,12 +48,21 @@ pub fn write_overlay(
     Ok(builder.finish())
 }
 
+/// QEMU reads an L1 table of 32 MiB at most; this is half of what that can map, and far more than ext4 can use.
+const MAX_DISK: u64 = 64 << 40;
+
 fn check_options(base: &Base, options: &OverlayOptions<'_>) -> Result<(), ImageError> {
     if options.disk_size < base.virtual_size() || !options.disk_size.is_multiple_of(512) {
         return Err(ImageError::unsupported(format!(
             "a node's disk of {} bytes: it must be a multiple of 512 and at least the base image's {}",
             options.disk_size,
             base.virtual_size()
+        )));
+    }
+    if options.disk_size > MAX_DISK {
+        return Err(ImageError::unsupported(format!(
+            "a node's disk of {} bytes: 64 TiB is the most",
+            options.disk_size
         )));
     }
     if options.backing_name.is_empty() || options.backing_name.len() > MAX_BACKING_NAME {

@@ -103,6 +103,7 @@ impl Resolver<'_> {
             problems.push(Problem::error("recipe", SpecPath::node(index), error));
             return None;
         }
+        self.check_base(index, &class, problems);
         self.check_packages(index, &class, problems);
         let recipes: Vec<&str> = class.recipes.iter().map(|recipe| recipe.id.as_str()).collect();
         let plan = serde_json::json!([recipes, class.params, class.components]);
@@ -250,6 +251,29 @@ impl Resolver<'_> {
             }
             plain => plain.clone(),
         })
+    }
+
+    /// The pinned image must be the one that the spec names, for the processors that its nodes have.
+    fn check_base(&self, index: usize, class: &Class, problems: &mut Vec<Problem>) {
+        let Some(base) = self.lock.base.as_ref().filter(|_| self.require_lock) else { return };
+        let wanted = &self.cluster.spec.base;
+        if base.name != *wanted {
+            let message = format!("kubi.lock pins the base image {:?}, the spec wants {wanted:?}", base.name);
+            let help = format!(
+                "write `base: {}`, or run `kubi base build` (or `kubi base add IMAGE --name {wanted}`)",
+                base.name
+            );
+            problems.push(Problem::error("base-name", SpecPath::of("spec.base"), message).help(help));
+        }
+        if base.architecture != class.architecture {
+            let (node, has) = (&self.cluster.spec.nodes[index].name, base.architecture.name());
+            let message =
+                format!("node {node} is {}, the base image {} is for {has}", class.architecture.name(), base.name);
+            let help =
+                format!("a cluster has one base image: write `architecture: {has}`, or pin an image for the other");
+            let path = SpecPath::node(index).key("architecture");
+            problems.push(Problem::error("base-architecture", path, message).help(help));
+        }
     }
 
     fn check_packages(&self, index: usize, class: &Class, problems: &mut Vec<Problem>) {

@@ -3,9 +3,23 @@
 use super::marker;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tera::{Error, Kwargs, State, Tera, TeraResult, Value};
+
+/// What one rendering may take of `range` in all, so that loops in loops end too.
+const BUDGET: i128 = 4_000_000;
+
+thread_local! {
+    /// What is left of the budget of the rendering that goes on in this thread.
+    static LEFT: Cell<i128> = const { Cell::new(BUDGET) };
+}
+
+/// A rendering starts.
+pub(super) fn renew_budget() {
+    LEFT.set(BUDGET);
+}
 
 /// Longest list that `range` makes: enough for any cluster, and no loop without end.
 const MAX_RANGE: i128 = 65_536;
@@ -39,6 +53,10 @@ fn range(kwargs: Kwargs, _: &State) -> TeraResult<Vec<i128>> {
     let end = kwargs.must_get::<i128>("end")?;
     if end.saturating_sub(start) > MAX_RANGE {
         return Err(Error::message(format!("`range` makes at most {MAX_RANGE} numbers")));
+    }
+    LEFT.set(LEFT.get() - 1 - (end - start).max(0));
+    if LEFT.get() < 0 {
+        return Err(Error::message(format!("`range` has made {BUDGET} numbers: are there loops in loops?")));
     }
     Ok((start..end).collect())
 }

@@ -104,6 +104,7 @@ impl Templates {
 
     fn render(&self, name: &str, context: &Context) -> Result<String, TemplateError> {
         let mut out = Bounded { bytes: Vec::new() };
+        functions::renew_budget();
         self.tera.render_to(name, context, &mut out).map_err(|e| TemplateError::new(name, &e))?;
         String::from_utf8(out.bytes).map_err(|e| TemplateError::new(name, &e))
     }
@@ -188,6 +189,7 @@ mod tests {
         let endless = [
             "{% for i in range(end=1000000000) %}x{% endfor %}",
             "{% for i in range(end=60000) %}{% for j in range(end=60000) %}xxxx{% endfor %}{% endfor %}",
+            "{% for i in range(end=60000) %}{% for j in range(end=60000) %}{% endfor %}{% endfor %}",
             "{% include 'a/b/files/f.tera' %}",
             "{% include '../../../etc/passwd' %}",
         ];

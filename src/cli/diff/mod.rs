@@ -8,6 +8,7 @@ mod secrets;
 pub use open::compare;
 pub use operand::Selection;
 
+use super::clock::today;
 use super::{Exit, Failure, Outcome, Ui};
 use crate::diff::terminal::{Long, Style};
 use crate::diff::{Diff, Options, Severity, SideError, markdown, terminal};
@@ -80,7 +81,12 @@ fn parse_date(text: &str) -> Result<Date, String> {
 pub fn run(args: &DiffArgs, ui: &Ui) -> Outcome {
     let format = if ui.is_json() { Format::Json } else { args.format };
     let bundles = matches!(format, Format::Json | Format::Html);
-    let options = Options { nodes: args.node.clone(), now: Some(now(args.today)), bundles, ..Options::default() };
+    let options = Options {
+        nodes: args.node.clone(),
+        now: Some(args.today.unwrap_or_else(today).unix_seconds()),
+        bundles,
+        ..Options::default()
+    };
     let diff = compare(&args.selection, options, ui)?;
     let exit = if refuses(args.fail_on, &diff) { Exit::Refused } else { Exit::Done };
     match format {
@@ -122,16 +128,6 @@ fn refuses(fail_on: Option<FailOn>, diff: &Diff) -> bool {
         Some(FailOn::Low) => Severity::Low,
     };
     diff.risks.iter().any(|risk| risk.severity <= worst)
-}
-
-/// Midnight of the day, so that two runs of one day say the same.
-fn now(today: Option<Date>) -> i64 {
-    let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
-    let clock = || {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Date::from_unix_seconds(given.unwrap_or(since.as_secs() as i64))
-    };
-    today.unwrap_or_else(clock).unix_seconds()
 }
 
 impl From<SideError> for Failure {

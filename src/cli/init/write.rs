@@ -29,6 +29,7 @@ pub fn write_all(files: &[NewFile]) -> Result<(), FileError> {
         }
         result?;
     }
+    created.sync()?;
     created.keep();
     Ok(())
 }
@@ -49,6 +50,16 @@ impl Created {
         }
         DirBuilder::new().mode(mode).create(path).map_err(failed("create", path))?;
         self.paths.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Files, then the directories that name them: the only identity must not be lost with the next power cut.
+    fn sync(&self) -> Result<(), FileError> {
+        let parents = self.paths.iter().filter_map(|path| path.parent());
+        for path in self.paths.iter().map(PathBuf::as_path).chain(parents) {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            fs::File::open(path).and_then(|file| file.sync_all()).map_err(failed("write", path))?;
+        }
         Ok(())
     }
 

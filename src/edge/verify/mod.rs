@@ -7,7 +7,9 @@ mod cluster;
 mod review;
 mod store;
 
+use super::commit::LOCK;
 use super::files::FileError;
+use super::lock_file::LockFile;
 use super::output::{Output, OutputError};
 use crate::store::BuildRecord;
 use crate::tree::Digest;
@@ -38,6 +40,8 @@ pub struct Verification {
 
 /// Verifies one cluster and what it needs of the store, or all clusters and the whole store.
 pub fn verify(output: &Output, cluster: Option<&str>) -> Result<Verification, OutputError> {
+    // A build or `kubi gc` beside it would look like damage.
+    let _lock = LockFile::share(&output.root().join(LOCK))?;
     let mut verification = Verification::default();
     let names = match cluster {
         Some(name) => [name.to_owned()].into(),

@@ -10,6 +10,8 @@ const MIB: u64 = 1 << 20;
 const CONTROLLER_MEMORY: Bytes = Bytes(1024 * MIB);
 /// Below this, a node starts, but no pod of any use.
 const NODE_MEMORY: Bytes = Bytes(512 * MIB);
+/// The largest file system of ext4 with blocks of 4 KiB.
+const DISK: Bytes = Bytes(16 << 40);
 /// Container images, logs and etcd do not fit into less.
 const DATA: Bytes = Bytes(2048 * MIB);
 
@@ -32,6 +34,12 @@ pub fn check(cluster: &Cluster, problems: &mut Problems) {
     for (at, machine) in all(cluster) {
         if machine.cpus == Some(0) {
             problems.error("no-cpus", at.key("cpus"), "a machine needs a CPU", "write 1 or more; the default is 2");
+        }
+        for (key, size) in [("root", machine.disks.root), ("data", machine.disks.data)] {
+            if let Some(size) = size.filter(|size| *size > DISK) {
+                let message = format!("no file system of {size} can be made on this disk");
+                problems.error("huge-disk", at.key("disks").key(key), message, format!("write {DISK} or less"));
+            }
         }
         if let Some(data) = machine.disks.data.filter(|data| *data < DATA) {
             let message = format!("a data disk of {data} is soon full");
