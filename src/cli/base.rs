@@ -180,7 +180,7 @@ fn build_base(args: &BuildArgs, ui: &Ui) -> Outcome {
     }
     let base = build_and_pin(&request, args.output_directory.as_deref(), &cache, ui)?;
     match wanted.lock {
-        Some(lock) => write(&folder_of(&args.file), lock, &base)?,
+        Some(_) => write(&folder_of(&args.file), &base)?,
         None => ui.note("there is no cluster.yaml here: the image is in the cache, but no kubi.lock pins it"),
     }
     show(&base, &cache, ui)
@@ -203,14 +203,15 @@ fn build_and_pin(request: &BaseRequest, output: Option<&Path>, cache: &Cache, ui
     pin(&image, &request.name, Some(request.architecture), cache).map_err(Failure::machine)
 }
 
-fn write(folder: &Path, mut lock: Lock, base: &LockedBase) -> Result<(), Failure> {
+/// Reads the lock again: making an image takes a minute, in which something else may have been pinned.
+fn write(folder: &Path, base: &LockedBase) -> Result<(), Failure> {
+    let mut lock = read_lock(folder, Reading::Edited).map_err(Failure::wrong)?;
     lock.base = Some(base.clone());
     write_lock(folder, &lock).map(drop).map_err(Failure::machine)
 }
 
 fn add(args: &AddArgs, ui: &Ui) -> Outcome {
     let folder = folder_of(&args.file);
-    let lock = read_lock(&folder, Reading::Edited).map_err(Failure::wrong)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => wanted(&args.file, ui)?.name.ok_or_else(|| {
@@ -219,7 +220,7 @@ fn add(args: &AddArgs, ui: &Ui) -> Outcome {
     };
     let cache = Cache::find(args.cache.as_deref()).map_err(Failure::machine)?;
     let base = pin(&args.image, &name, args.arch, &cache).map_err(Failure::machine)?;
-    write(&folder, lock, &base)?;
+    write(&folder, &base)?;
     show(&base, &cache, ui)
 }
 

@@ -72,6 +72,7 @@ impl ImportedAuthority {
         if certificate.key_usage().ok().flatten().is_some_and(|usage| !usage.value.key_cert_sign()) {
             return Err("has a certificate whose key usage lacks certificate signing");
         }
+        limits(&certificate)?;
         let identifier = certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
             ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
             _ => None,
@@ -104,6 +105,27 @@ impl ImportedAuthority {
         }
         problems
     }
+}
+
+/// What clients of Kubernetes would hold against certificates below this one: Go's verifier refuses what it does not know
+/// and heeds name constraints and extended key usages of authorities, so that a cluster would be built, and be dead.
+fn limits(certificate: &X509Certificate<'_>) -> Result<(), &'static str> {
+    for extension in certificate.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::NameConstraints(_) => {
+                return Err("has a certificate with name constraints, which the names of Kubernetes' services and \
+                            addresses would break; use an authority without them");
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) if !usage.any && !(usage.server_auth && usage.client_auth) => {
+                return Err("has a certificate whose extended key usages lack server or client authentication");
+            }
+            ParsedExtension::UnsupportedExtension { .. } if extension.critical => {
+                return Err("has a certificate with a critical extension that clients do not know");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn private_key(label: &str, der: &[u8]) -> Option<KeyPair> {

@@ -77,6 +77,11 @@ fn pairs_that_cannot_sign_are_refused_with_the_reason() {
     let (locked, other) = (read("locked.key"), read("other.key"));
     let leaf = authority(path, P256, "basicConstraints=CA:FALSE");
     let no_signing = authority(path, P256, "basicConstraints=CA:TRUE\nkeyUsage=digitalSignature");
+    let with = |extension: &str| authority(path, P256, &format!("{CA}\n{extension}"));
+    let constrained = with("nameConstraints=critical,permitted;DNS:.corp");
+    let (servers, both) = (with("extendedKeyUsage=serverAuth"), with("extendedKeyUsage=serverAuth,clientAuth"));
+    let strange = with("1.2.3.4=critical,DER:0500");
+    ImportedAuthority::parse("etcd", both.as_bytes()).unwrap();
     let p384 = authority(path, "-algorithm EC -pkeyopt ec_paramgen_curve:P-384", CA);
     let ed25519 = authority(path, "-algorithm ED25519", CA);
     for (text, part) in [
@@ -86,6 +91,9 @@ fn pairs_that_cannot_sign_are_refused_with_the_reason() {
         (format!("{certificate}{other}"), "not the certificate's"),
         (leaf, "no authority's"),
         (no_signing, "lacks certificate signing"),
+        (constrained, "name constraints"),
+        (servers, "extended key usages"),
+        (strange, "critical extension"),
         (p384, "neither P-256 nor RSA"),
         (ed25519, "neither P-256 nor RSA"),
         (good[..good.len() - 40].to_owned(), "cut off"),
