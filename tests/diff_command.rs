@@ -335,35 +335,50 @@ fn the_ci_script_keeps_its_verdict_when_it_cannot_post() {
     assert!(std::fs::read_to_string(workspace.path().join("posted")).unwrap().contains("service-network-changed"));
 }
 
-#[test]
-fn no_format_holds_a_secret_or_a_commitment_of_one() {
-    let workspace = Workspace::example("single");
-    workspace.kubi(["build"]).success();
+/// Every line of every secret in the built trees. Commitments are public: they are made to be shown.
+fn secret_lines(workspace: &Workspace, out: &str) -> Vec<(String, String)> {
+    use kubi::tree::{Kind, SecretSource};
     let (cluster, _) = kubi::spec::read(&workspace.spec(), &Default::default()).unwrap();
     let root = kubi::secret::RootSecret::from_bytes(&common::workspace::ROOT).unwrap();
     let keys = kubi::pki::Keys::new(root, &cluster.metadata.name, &cluster.spec.pki);
+    let output = kubi::edge::output::Output::open(&workspace.path().join(out)).unwrap();
+    let mut lines = Vec::new();
+    for node in output.built(&cluster.metadata.name).unwrap().nodes.values() {
+        for (path, entry) in output.tree(&node.bundle).unwrap().iter() {
+            let Kind::File(contents) = &entry.kind else { continue };
+            for hole in contents.holes() {
+                let bytes = keys.secret(&hole.secret, hole.encoding).unwrap();
+                let text = String::from_utf8(bytes.to_vec()).unwrap();
+                let body = text.lines().filter(|line| !line.starts_with("-----") && line.len() >= 16);
+                lines.extend(body.map(|line| (path.to_string(), line.to_owned())));
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn no_format_holds_a_line_of_a_secret() {
+    let workspace = Workspace::example("single");
+    workspace.kubi(["build"]).success();
+    let mut secrets = secret_lines(&workspace, "out");
     replaced(
         &workspace,
         "pki: {epoch: 2026-11-01}",
         "pki: {epoch: 2026-11-01, generations: {etcd-server: 2, service-account: 2}}\n  encryption: {keys: [key2, key1]}",
     );
+    workspace.kubi(["build", "--out", "new"]).success();
+    secrets.extend(secret_lines(&workspace, "new"));
+    assert!(
+        secrets.len() > 40 && secrets.iter().any(|(path, _)| path.ends_with("encryption.yaml")),
+        "{}",
+        secrets.len()
+    );
     for format in ["terminal", "markdown", "json", "html"] {
         let text = diff(&workspace, &["--format", format, "--lines"]).success();
         assert!(text.contains("generation 2"), "{format}: {text}");
-        let output = kubi::edge::output::Output::open(&workspace.out()).unwrap();
-        for node in output.built(&cluster.metadata.name).unwrap().nodes.values() {
-            for (path, entry) in output.tree(&node.bundle).unwrap().iter() {
-                let kubi::tree::Kind::File(contents) = &entry.kind else { continue };
-                for hole in contents.holes() {
-                    use kubi::tree::SecretSource;
-                    for secret in [1, 2].map(|generation| kubi::tree::SecretRef { generation, ..hole.secret.clone() }) {
-                        let Ok(bytes) = keys.secret(&secret, hole.encoding) else { continue };
-                        let body = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(80)..bytes.len() - 40])
-                            .into_owned();
-                        assert!(!text.contains(&body), "{format} holds {path}'s secret");
-                    }
-                }
-            }
+        for (path, line) in &secrets {
+            assert!(!text.contains(line), "{format} holds {path}'s secret");
         }
     }
 }
@@ -429,6 +444,17 @@ fn bad_input_is_refused_with_words_that_help() {
     let digest = &record.nodes.values().next().unwrap().bundle;
     let manifest = output.blob_path(digest);
     damage_and_check(&manifest, b"{}", &|| check(&[digest.as_str()], &["cannot be read", "kubi verify"]));
+    // What another version would have written: every digest is right.
+    let text = std::fs::read_to_string(output.blob_path(&output.manifest(digest).unwrap().config.digest)).unwrap();
+    let newer = text.replacen("\"kubi\":{", "\"kubi\":{\"added\":1,", 1);
+    let config_digest = kubi::tree::Digest::of(newer.as_bytes());
+    std::fs::write(output.blob_path(&config_digest), &newer).unwrap();
+    let about = std::fs::read_to_string(&manifest).unwrap();
+    let about = about.replace(output.manifest(digest).unwrap().config.digest.as_str(), config_digest.as_str());
+    let about = about.replace(&format!("\"size\":{}", text.len()), &format!("\"size\":{}", newer.len()));
+    let foreign = kubi::tree::Digest::of(about.as_bytes());
+    std::fs::write(output.blob_path(&foreign), about).unwrap();
+    check(&[foreign.as_str()], &["unknown field `added`", "read by the kubi that wrote it"]);
     let config = output.blob_path(&output.manifest(digest).unwrap().config.digest);
     damage_and_check(&config, b"{\"kubi\": 9}", &|| check(&[digest.as_str()], &["cannot be read", "kubi verify"]));
 }

@@ -65,3 +65,94 @@ fn data_at_risk(old: Placed<'_>, new: Placed<'_>) -> Option<String> {
         Some(_) => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn facts() -> Value {
+        json!({
+            "format": 1, "kubi": "0.1.0", "cluster": "dev", "kubernetes": "1.36.4", "recipes": {},
+            "base": {"name": "debian-13", "digest": format!("sha256:{}", "1".repeat(64))},
+            "classes": [{
+                "recipes": [], "components": {},
+                "artifacts": [{"name": "kubelet", "version": "1.36.4", "platform": "amd64"}],
+                "machine": {"cpus": 2, "memory": "1GiB", "data": "20GiB", "boot": "firmware"},
+            }],
+            "spec": {
+                "hypervisors": [{"name": "one", "uri": "qemu:///system"}, {"name": "two", "uri": "qemu+ssh://two/system"}],
+                "networks": {"cluster": {"mode": "isolated"}},
+            },
+            "nodes": [{
+                "roles": ["worker"], "class": 0, "podCIDR": "10.0.0.0/24",
+                "spec": {"name": "w", "roles": ["worker"], "hypervisor": "one",
+                         "addresses": {"cluster": "10.1.0.1", "management": "10.2.0.1"}},
+            }],
+        })
+    }
+
+    /// What the node goes through when `path` gets another value, and the beginning of why data is at risk.
+    fn check(path: &str, value: Value, tree: bool, expected: &[&str]) {
+        let mut changed = facts();
+        *changed.pointer_mut(path).unwrap() = value;
+        let read = |facts: &Value| Facts::parse(facts.to_string().as_bytes()).unwrap();
+        let (before, after) = (read(&facts()), read(&changed));
+        let placed = |facts| -> Placed<'_> {
+            let facts: &Facts = facts;
+            Placed { facts, node: &facts.nodes[0], class: &facts.classes[0] }
+        };
+        let text = |effect: &Effect| match effect {
+            Effect::DataAtRisk { reason } => reason.clone(),
+            other => format!("{other:?}"),
+        };
+        let found: Vec<String> = effects(Some(placed(&before)), Some(placed(&after)), tree).iter().map(text).collect();
+        let fits =
+            found.len() == expected.len() && found.iter().zip(expected).all(|(one, start)| one.starts_with(start));
+        assert!(fits, "{path}: {found:?}, not {expected:?}");
+    }
+
+    #[test]
+    fn every_input_has_its_effect() {
+        let class = |key: &str| format!("/classes/0/{key}");
+        check("/cluster", json!("dev"), false, &[]);
+        check("/cluster", json!("dev"), true, &["NewOverlay"]);
+        check("/base/digest", json!(format!("sha256:{}", "2".repeat(64))), false, &["NewOverlay"]);
+        check(&class("artifacts/0/version"), json!("1.36.5"), false, &["NewArtifactDisk"]);
+        check(&class("artifacts"), json!([]), true, &["NewOverlay", "NewArtifactDisk"]);
+        check(&class("machine/cpus"), json!(4), false, &["NewMachine"]);
+        check(&class("machine/memory"), json!("2GiB"), false, &["NewMachine"]);
+        check(&class("machine/boot"), json!("kernel"), false, &["NewMachine"]);
+        check(&class("machine/data"), json!("30GiB"), false, &["NewMachine"]);
+        check(
+            &class("machine/data"),
+            json!("10GiB"),
+            false,
+            &["NewMachine", "its data disk of 20GiB would have to shrink"],
+        );
+        check(&class("machine/data"), Value::Null, false, &["NewMachine", "its data disk of 20GiB is not attached"]);
+        check(
+            "/nodes/0/spec/hypervisor",
+            json!("two"),
+            false,
+            &["NewMachine", "its data disk stays on hypervisor one"],
+        );
+        let hypervisor = |key: &str, value: &str| {
+            let mut one = json!({"name": "one", "uri": "qemu:///system", "pool": "default", "accelerator": "kvm"});
+            one[key] = json!(value);
+            one
+        };
+        let first = "/spec/hypervisors/0";
+        check(first, hypervisor("name", "one"), false, &[]);
+        check(
+            first,
+            hypervisor("uri", "qemu+ssh://x/system"),
+            false,
+            &["NewMachine", "hypervisor one is at qemu+ssh://x"],
+        );
+        check(first, hypervisor("pool", "fast"), false, &["NewMachine", "its data disk stays in storage pool default"]);
+        check(first, hypervisor("accelerator", "tcg"), false, &["NewMachine"]);
+        check("/spec/networks/cluster", json!({"mode": "isolated", "mtu": 9000}), false, &["NewMachine"]);
+        check("/spec/networks/cluster", json!({"mode": "isolated", "cidr": "10.9.0.0/24"}), false, &[]);
+    }
+}

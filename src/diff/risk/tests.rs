@@ -397,3 +397,15 @@ fn quorum_is_told_before_and_after() {
     let expected = "3 members (quorum 2, 1 may fail) before, 2 members (quorum 2, 0 may fail) after";
     assert_eq!(world.found()["etcd-member-removed"], expected);
 }
+
+#[test]
+fn the_documented_table_is_this_one() {
+    let page = include_str!("../../../docs/diff-json.md");
+    let documented = page.lines().filter(|line| line.starts_with("| `") && line.contains("` | high |")).count()
+        + page.lines().filter(|line| line.contains("` | medium |") || line.contains("` | low |")).count();
+    assert_eq!(documented, TABLE.len());
+    for row in &TABLE {
+        let line = format!("| `{}` | {} | {} |", row.id, row.severity.name(), row.reason);
+        assert!(page.lines().any(|other| other == line), "docs/diff-json.md lacks {line}");
+    }
+}
