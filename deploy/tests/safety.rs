@@ -218,6 +218,29 @@ fn a_cluster_that_cannot_be_seen_is_not_taken_for_a_new_one() {
     let plan = fake.plan(&cluster.build());
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::FirstBoot { .. })), "{plan:?}");
     assert!(plan.changed_nodes().all(|change| change.join_etcd), "{plan:?}");
+    // Where only a worker may be, there is no cluster.
+    let cluster = two_hypervisors().change(|c| c.node("w-1").hypervisor = "two".into());
+    let fake = Fake::new(&cluster.build());
+    fake.out_of_reach.lock().unwrap().insert("two".into());
+    fake.places.lock().unwrap().insert("w-1".into(), ["two".to_owned()].into());
+    let plan = fake.plan(&cluster.build());
+    assert!(plan.steps.iter().any(|step| matches!(step, Step::FirstBoot { nodes } if nodes.len() == 5)), "{plan:?}");
+}
+
+#[test]
+fn an_old_database_is_not_started_among_empty_ones() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let mut inner = fake.machines["one"].inner.lock().unwrap();
+    // Destroyed, data kept.
+    inner.domains.clear();
+    inner.volumes.remove("dev-c-1-data.raw");
+    drop(inner);
+    let mixed = Problem::MixedData { found: "c-2, c-3".into(), empty: "c-1".into() };
+    assert!(fake.plan(&cluster.build()).problems.contains(&mixed));
+    // With all of them, or none, it is a cluster.
+    fake.machines["one"].inner.lock().unwrap().volumes.retain(|name, _| !name.contains("c-"));
+    assert_eq!(fake.plan(&cluster.build()).problems, []);
 }
 
 #[test]

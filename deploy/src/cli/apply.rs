@@ -110,7 +110,8 @@ fn do_one(
         return Ok(false);
     }
     confirm(plan, work.yes, ui)?;
-    if remember {
+    // A pool that was started says nothing of a cluster.
+    if remember && !plan.look_again {
         session.folder.remember(&session.build)?;
     }
     do_it(session, choice, work, ui, plan, observed)?;

@@ -4,6 +4,7 @@
 //! anywhere is continued by the next one. Nothing here touches or asks anything.
 
 mod change;
+mod data;
 mod destroy;
 mod members;
 mod networks;
@@ -97,8 +98,10 @@ impl<'a> Context<'a> {
         let domains = observed.hypervisors.values().flatten().flat_map(|state| &state.domains);
         let mut own = domains.filter(|domain| domain.belongs_to(&build.deployment));
         let healthy = own.any(|domain| domain.mark.as_ref().is_some_and(|mark| mark.healthy));
-        // What runs where nobody can look, runs.
-        let formed = healthy || (!all_seen && !observed.places.is_empty());
+        // A member of etcd that was where nobody can look runs there.
+        let may_be_member = |name: &String| build.deployment.node(name).is_none_or(|node| node.etcd.is_some());
+        let mut unseen = observed.places.iter().filter(|(_, places)| !places.iter().all(seen));
+        let formed = healthy || unseen.any(|(name, _)| may_be_member(name));
         Self { build, observed, options, formed, all_seen }
     }
 }
@@ -123,6 +126,7 @@ pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     }
     let changed_networks = networks::steps(build, observed, &mut steps, &mut problems);
     problems.extend(problem::half_a_network(&context, &changed_networks));
+    problems.extend(data::mixed(&context));
     let removals = removals::removals(&context);
     let changes = nodes::changes(&context, &removals, &changed_networks, &mut problems);
     let changes = skew::held_back(build, observed, changes, &mut problems);

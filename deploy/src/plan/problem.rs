@@ -75,6 +75,11 @@ pub enum Problem {
          hypervisor {hypervisor} (docs/operations.md, 'Move a node' and 'Recover a lost quorum')"
     )]
     OnlyCopy { hypervisor: String, node: String, volume: String },
+    #[error(
+        "etcd would start as a whole with the old data disks of {found} and without those of {empty}: the empty ones could outvote the \
+         others, and overwrite what they have. Restore all from one snapshot (docs/operations.md, 'Recover a lost quorum'), or delete all"
+    )]
+    MixedData { found: String, empty: String },
     #[error("{path} cannot be read as libvirt XML; run `kubi verify`")]
     BadXml { path: String },
 }
