@@ -103,7 +103,12 @@ pub fn per_node(change: &Change) -> Vec<(&str, String)> {
         return Vec::new();
     }
     let of_node = |values: &NodeValues| -> String {
-        let fields = values.fields.iter().map(|field| format!("{}: {}", field.path, field_value(field)));
+        let fields = values.fields.iter().map(|field| match field.kind {
+            ChangeKind::Added | ChangeKind::Removed => {
+                format!("{} {}: {}", field_sign(field.kind), field.path, field_value(field))
+            }
+            _ => format!("{}: {}", field.path, field_value(field)),
+        });
         let lines = values.lines.iter().map(|line| match line.kind {
             LineKind::Removed => format!("- {}", line.text),
             _ => format!("+ {}", line.text),
@@ -116,8 +121,12 @@ pub fn per_node(change: &Change) -> Vec<(&str, String)> {
 /// Whether the pattern of a change reads the same on both sides, or has digests in it.
 fn loses_values(change: &Change) -> bool {
     let masked = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains("<digest>"));
-    let field = |field: &FieldChange| {
-        (field.before.is_some() && field.before == field.after) || masked(&field.before) || masked(&field.after)
+    let fields = telling(change);
+    let items: BTreeSet<(&str, &str)> =
+        fields.iter().filter_map(|field| Some((field.path.as_str(), field.before.as_deref()?))).collect();
+    let field = |field: &&FieldChange| {
+        let same = field.after.as_deref().is_some_and(|after| items.contains(&(field.path.as_str(), after)));
+        same || masked(&field.before) || masked(&field.after)
     };
     let lines = || shown_hunks(change, false).into_iter().flat_map(|hunk| &hunk.lines);
     let removed = lines().filter(|line| line.kind == LineKind::Removed);
@@ -127,7 +136,7 @@ fn loses_values(change: &Change) -> bool {
         LineKind::Removed => line.text.contains("<digest>"),
         LineKind::Added => line.text.contains("<digest>") || gone.contains(line.text.as_str()),
     };
-    change.pattern && (telling(change).into_iter().any(field) || lines().any(line))
+    change.pattern && (fields.iter().any(field) || lines().any(line))
 }
 
 /// What is special about a change, behind its path.

@@ -4,17 +4,17 @@ use super::open::{Loaded, Spec};
 use crate::cli::Failure;
 use crate::diff::{KeySource, Options};
 use crate::edge::keys::KeysError;
-use crate::edge::sides::{open_keys, stand_in};
+use crate::edge::sides::{MadeKeys, open_keys, stand_in};
 use crate::pki::Keys;
 use crate::spec::Algorithm;
 
 impl Spec {
-    fn keys(&self) -> Result<Keys, KeysError> {
+    fn keys(&self, made: &MadeKeys) -> Result<Keys, KeysError> {
         let read = |file: &str| match &self.sealed {
             Some(sealed) => sealed.get(file).cloned(),
             None => std::fs::read(self.inputs.folder.join(file)).ok(),
         };
-        open_keys(&self.inputs, &self.prepared.cluster, &read)
+        open_keys(&self.inputs, &self.prepared.cluster, &read, made)
     }
 }
 
@@ -27,7 +27,8 @@ pub struct Secrets {
 impl Secrets {
     /// The real keys of both sides, or stand-ins for both.
     pub fn open(old: &Loaded, new: &Loaded, options: &mut Options) -> Result<Self, Failure> {
-        let open = |side: &Loaded| side.spec().map(Spec::keys).transpose();
+        let made = MadeKeys::default();
+        let open = |side: &Loaded| side.spec().map(|spec| spec.keys(&made)).transpose();
         let why = match (open(old), open(new)) {
             (Ok(old), Ok(new)) => return Ok(Self { old, new }),
             (Err(error), _) | (_, Err(error)) => error,

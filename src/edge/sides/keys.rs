@@ -8,14 +8,16 @@ use crate::edge::keys::{KeysError, recipients};
 use crate::pki::{ImportedAuthority, KeyCache, Keys};
 use crate::secret::{FILE_LIMIT, RootSecret, unseal, unseal_root};
 use crate::spec::{Algorithm, Cluster, Pki};
+use crate::tree::Digest;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// Reads a file of the cluster's folder as the side has it; `None` where there is none.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// The cluster's own keys, from sealed files as the side has them.
-pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>) -> Result<Keys, KeysError> {
+pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>, made: &MadeKeys) -> Result<Keys, KeysError> {
     let folder = inputs.folder.join("secrets");
     let name = folder.join("root.age");
     let Some(sealed) = &inputs.sealed_root else { return Err(KeysError::NoRoot(name)) };
@@ -30,22 +32,37 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>) -> Resu
         imported.insert(authority.clone(), ImportedAuthority::parse(authority, &pem)?);
     }
     let keys = Keys::new(root, &cluster.metadata.name, pki).with_imported(imported);
-    let cache = SealedKeyCache::new(&folder.join("cache"), identities, recipients(inputs)?);
-    Ok(keys.with_key_cache(Box::new(ReadOnly(cache))))
+    let kept = SealedKeyCache::new(&folder.join("cache"), identities, recipients(inputs)?);
+    let cache = SideCache { kept, made: made.clone(), root: Digest::of(sealed) };
+    Ok(keys.with_key_cache(Box::new(cache)))
 }
 
-/// The keys that builds have kept. A comparison leaves nothing behind, so it adds none of its own.
-struct ReadOnly(SealedKeyCache);
+/// RSA keys that one side has made, for the other one: by sealed root and name. They are gone with the comparison.
+#[derive(Clone, Default)]
+pub struct MadeKeys(Arc<Mutex<BTreeMap<(Digest, String), Zeroizing<Vec<u8>>>>>);
 
-impl KeyCache for ReadOnly {
+/// The keys that builds have kept, and those that the other side has made. A comparison leaves nothing behind, so no file
+/// is written.
+struct SideCache {
+    kept: SealedKeyCache,
+    made: MadeKeys,
+    root: Digest,
+}
+
+impl KeyCache for SideCache {
     fn get(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.0.get(name)
+        let place = (self.root.clone(), name.to_owned());
+        let made = self.made.0.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        made.or_else(|| self.kept.get(name))
     }
 
-    fn put(&self, _name: &str, _bytes: &[u8]) {}
+    fn put(&self, name: &str, bytes: &[u8]) {
+        let (place, bytes) = ((self.root.clone(), name.to_owned()), Zeroizing::new(bytes.to_vec()));
+        self.made.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place, bytes);
+    }
 
     fn ignored(&self, name: &str, reason: &str) {
-        self.0.ignored(name, reason);
+        self.kept.ignored(name, reason);
     }
 }
 

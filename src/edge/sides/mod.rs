@@ -5,5 +5,5 @@ mod keys;
 mod output;
 
 pub use git::{GitError, Revision};
-pub use keys::{open_keys, stand_in};
+pub use keys::{MadeKeys, open_keys, stand_in};
 pub use output::{BundleSide, OutputSide};
