@@ -247,7 +247,7 @@ fn alternative_names(request: &Request) -> Result<(Vec<String>, Vec<IpAddr>), Pk
     Ok((dns, addresses))
 }
 
-/// Host names of RFC 1123, with underscores, and with `*` as the whole first label.
+/// Host names of RFC 1123, with underscores, and with `*` as the whole first label; no address, which no client looks for here.
 fn is_dns_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -255,5 +255,7 @@ fn is_dns_name(name: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
+    name.len() <= 253
+        && name.parse::<IpAddr>().is_err()
+        && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
 }

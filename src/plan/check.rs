@@ -18,19 +18,9 @@ pub fn param(recipe: &Recipe, name: &str, given: &Value, path: SpecPath) -> Opti
         let message = format!("recipe {} has no parameter {name:?}", recipe.id);
         return Some(Problem::error("unknown-parameter", path, message).at_key().help(format!("{guess}{known}")));
     };
-    let optional = given.is_null() && param.default.is_null();
-    if !optional && !param.r#type.accepts(given) {
-        let message = format!("parameter {name} of recipe {} must be {}, not {given}", recipe.id, param.r#type.name());
-        return Some(Problem::error("parameter-type", path, message).help(param.description.clone()));
-    }
-    if !param.r#enum.is_empty() && !param.r#enum.contains(given) {
-        let allowed: Vec<String> = param.r#enum.iter().map(Value::to_string).collect();
-        let message = format!("parameter {name} of recipe {} cannot be {given}", recipe.id);
-        return Some(
-            Problem::error("parameter-value", path, message).help(format!("write one of {}", allowed.join(", "))),
-        );
-    }
-    None
+    let refusal = param.refuses(given)?;
+    let message = format!("parameter {name} of recipe {} {}", recipe.id, refusal.reason);
+    Some(Problem::error(refusal.code, path, message).help(refusal.help))
 }
 
 /// Kubernetes' version skew policy: nothing newer than the API server, kubelet and kube-proxy at most three minors older,

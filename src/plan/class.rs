@@ -78,7 +78,7 @@ impl Resolver<'_> {
         let chosen = by_slot(&recipes);
         // A recipe that could not be found would be missed here again.
         if problems.iter().filter(|p| p.is_error()).count() == before {
-            needs(index, &recipes, problems);
+            super::rules::needs(index, &recipes, self.recipes, problems);
         }
         let params = self.params(&recipes, &layers, problems);
         let mut class = Class {
@@ -102,6 +102,9 @@ impl Resolver<'_> {
         if let Err(error) = self.finish(&mut class) {
             problems.push(Problem::error("recipe", SpecPath::node(index), error));
             return None;
+        }
+        if let Err(error) = super::rules::checks(self.templates, &class, &layers, problems) {
+            problems.push(Problem::error("recipe", SpecPath::node(index), error.to_string()));
         }
         self.check_base(index, &class, problems);
         self.check_packages(index, &class, problems);
@@ -177,7 +180,7 @@ impl Resolver<'_> {
                 for (name, given) in layer.params.get(&recipe.id).into_iter().flatten() {
                     let path = layer.path.key("params").key(&recipe.id).key(name);
                     match super::check::param(recipe, name, given, path) {
-                        None => drop(values.insert(name.clone(), given.clone())),
+                        None => override_value(values.entry(name.clone()).or_default(), given),
                         Some(problem) => problems.push(problem),
                     }
                 }
@@ -290,6 +293,16 @@ impl Resolver<'_> {
     }
 }
 
+/// A map changes the keys that it names, and removes those that it sets to null; anything else replaces.
+fn override_value(value: &mut Value, given: &Value) {
+    let (Value::Object(known), Value::Object(given)) = (&mut *value, given) else {
+        *value = given.clone();
+        return;
+    };
+    known.extend(given.clone());
+    known.retain(|_, item| !item.is_null());
+}
+
 fn applies(recipe: &Recipe, roles: &[Role]) -> bool {
     recipe.manifest.roles.is_empty() || recipe.manifest.roles.iter().any(|role| roles.contains(role))
 }
@@ -300,20 +313,6 @@ fn by_slot(recipes: &[Arc<Recipe>]) -> BTreeMap<String, Vec<String>> {
         slots.entry(slot.to_owned()).or_default().push(choice.to_owned());
     }
     slots
-}
-
-fn needs(index: usize, recipes: &[Arc<Recipe>], problems: &mut Vec<Problem>) {
-    for recipe in recipes {
-        for need in &recipe.manifest.needs {
-            let met = recipes.iter().any(|other| other.id == *need || other.slot() == need);
-            if !met {
-                let (slot, choice) = need.split_once('/').unwrap_or((need, "..."));
-                let message = format!("recipe {} needs {need}, which this node does not have", recipe.id);
-                let help = format!("add `{slot}: {choice}` under `recipes`, or leave {} out", recipe.id);
-                problems.push(Problem::error("missing-need", SpecPath::node(index), message).help(help));
-            }
-        }
-    }
 }
 
 fn users(recipes: &[Arc<Recipe>], problems: &mut Vec<Problem>) -> BTreeMap<String, u32> {

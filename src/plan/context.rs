@@ -119,8 +119,11 @@ fn networks(cluster: &Cluster) -> Value {
 fn api(cluster: &Cluster) -> Value {
     let api = &cluster.spec.networks.api;
     let host = api_host(cluster);
+    // An endpoint that is an address needs no entry in hosts, and must not stand there as a name.
+    let named = api.endpoint.clone().filter(|endpoint| endpoint.parse::<std::net::IpAddr>().is_err());
+    let name = named.unwrap_or_else(|| format!("api.{}", cluster.metadata.name));
     json!({
-        "port": api.port, "host": host, "vip": api.vip, "endpoint": api.endpoint,
+        "port": api.port, "host": host, "name": name, "vip": api.vip, "endpoint": api.endpoint,
         "url": format!("https://{host}:{}", api.port),
         "localUrl": format!("https://127.0.0.1:{}", api.port),
         "operatorUrl": format!("https://{}:{}", operator_host(cluster), api.port),

@@ -8,6 +8,7 @@ mod components;
 mod context;
 mod layers;
 mod node;
+mod rules;
 
 pub use class::Class;
 pub use components::ResolvedComponent;

@@ -110,6 +110,12 @@ fn recipe(id: String, own: bool, files: Files) -> Result<Recipe, RecipeError> {
     if manifest.summary.trim().is_empty() {
         return Err(error(&name(MANIFEST), "has no `summary`: say in one line what the recipe does"));
     }
+    for (name_of, param) in &manifest.params {
+        if let Some(refusal) = param.refuses(&param.default) {
+            let reason = format!("`params.{name_of}.default` {}: {}", refusal.reason, refusal.help);
+            return Err(error(&name(MANIFEST), reason));
+        }
+    }
     let digest = digest(&files, &Files::new());
     let mut sources = Vec::new();
     for (file, bytes) in files {
@@ -178,6 +184,13 @@ mod tests {
             (files(&[("cni/x/recipe.yaml", "summary: a"), ("cni/x/file/a", "")]), "no known folder"),
             (files(&[("cni/x/recipe.yaml", "summary: a"), ("cni/x/files/../a", "")]), "component"),
             (files(&[("cni/x/recipe.yaml", "summary: a\nfiles: {/etc/b: {mode: '0600'}}")]), "/etc/b"),
+            (
+                files(&[(
+                    "cni/x/recipe.yaml",
+                    "summary: a\nparams: {b: {type: integer, default: 9, maximum: 8, description: b}}",
+                )]),
+                "params.b.default",
+            ),
         ];
         for (files, expected) in cases {
             let message = load(Files::new(), files).unwrap_err().to_string();

@@ -5,14 +5,18 @@
 
 mod conditional;
 mod defaults;
+mod format;
 mod load;
 mod model;
+mod param;
 mod versions;
 
 pub use conditional::{Conditional, Setting, Target};
 pub use defaults::{DefaultRule, Defaults};
+pub use format::Format;
 pub use load::{Files, RecipeError, built_in, load};
 pub use model::*;
+pub use param::{Param, ParamType, Refusal};
 pub use versions::{Versions, numbers as version_numbers};
 
 use crate::spec::Role;

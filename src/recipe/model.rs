@@ -1,6 +1,6 @@
 //! `recipe.yaml` as typed values. Strings marked T are Tera templates.
 
-use super::{Conditional, Setting, Target};
+use super::{Conditional, Param, Setting, Target};
 use crate::spec::{Role, Value};
 use crate::tree::{Mode, NodePath};
 use serde::Deserialize;
@@ -18,6 +18,8 @@ pub struct Manifest {
     /// Context that is left out unless asked for: `nodes`.
     pub uses: Vec<Conditional>,
     pub params: BTreeMap<String, Param>,
+    /// What must hold for parameters and spec together.
+    pub checks: Vec<Check>,
     /// Facts for other recipes' templates; strings T.
     pub provides: BTreeMap<String, Value>,
     pub components: BTreeMap<String, ComponentDeclaration>,
@@ -41,46 +43,16 @@ pub struct Manifest {
     pub operator_certificates: Vec<OperatorCertificate>,
 }
 
+/// An error unless its expression holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Param {
-    pub r#type: ParamType,
-    #[serde(default)]
-    pub default: Value,
-    #[serde(default)]
-    pub r#enum: Vec<Value>,
-    pub description: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ParamType {
-    String,
-    Integer,
-    Boolean,
-    List,
-    Map,
-}
-
-impl ParamType {
-    pub fn accepts(self, value: &Value) -> bool {
-        match self {
-            Self::String => value.is_string(),
-            Self::Integer => value.is_i64() || value.is_u64(),
-            Self::Boolean => value.is_boolean(),
-            Self::List => value.is_array(),
-            Self::Map => value.is_object(),
-        }
-    }
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::String => "a string",
-            Self::Integer => "a whole number",
-            Self::Boolean => "true or false",
-            Self::List => "a list",
-            Self::Map => "a mapping",
-        }
-    }
+pub struct Check {
+    pub holds: String,
+    /// The parameter, or the key below `spec` such as `networks.api.vip`, that the problem is shown at.
+    pub at: String,
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
 }
 
 /// Something with binaries: from the artifact disk or from a Debian package.
@@ -308,6 +280,7 @@ impl Manifest {
             .chain(self.key_pairs.iter().map(|k| k.when.as_deref()))
             .chain(self.authority_keys.iter().map(|k| k.when.as_deref()))
             .chain(self.operator_certificates.iter().map(|c| c.when.as_deref()))
+            .chain(self.checks.iter().map(|check| Some(check.holds.as_str())))
             .flatten()
             .collect()
     }

@@ -44,7 +44,7 @@ impl Rendering<'_, '_> {
     }
 
     fn request(&self, step: Step<'_>, declared: &CertificateDeclaration) -> Result<Request, RenderError> {
-        let mut dns = self.words(step, &declared.dns)?;
+        let mut names = self.words(step, &declared.dns)?;
         let mut addresses = Vec::new();
         for word in self.words(step, &declared.addresses)? {
             let address: IpAddr = word.parse().map_err(|_| {
@@ -53,10 +53,13 @@ impl Rendering<'_, '_> {
             })?;
             addresses.push(address);
         }
-        for san in self.renderer.plan.cluster.spec.pki.sans.get(&declared.name).into_iter().flatten() {
-            match san.parse::<IpAddr>() {
+        names.extend(self.renderer.plan.cluster.spec.pki.sans.get(&declared.name).into_iter().flatten().cloned());
+        let mut dns = Vec::new();
+        for name in names {
+            // Clients that connect to an address look for it among the addresses only.
+            match name.parse::<IpAddr>() {
                 Ok(address) => addresses.push(address),
-                Err(_) => dns.push(san.clone()),
+                Err(_) => dns.push(name),
             }
         }
         Ok(Request {

@@ -68,19 +68,55 @@ fn resources(cluster: &Cluster, at: &SpecPath, problems: &mut Problems) {
         problems.error("no-resource", at.clone(), "nothing is encrypted", "write [secrets], or leave it out");
     }
     for (index, resource) in resources.iter().enumerate() {
-        let fits = !resource.is_empty()
-            && !resource.starts_with('.')
-            && resource.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.*".contains(&b));
-        if !fits {
-            let message = format!("{resource:?} is no resource");
-            problems.error(
-                "bad-resource",
-                at.index(index),
-                message,
-                "write it in plural with its group: secrets, widgets.example.com, *.apps",
-            );
+        if let Err((message, help)) = group_resource(resource) {
+            problems.error("bad-resource", at.index(index), message, help);
+        }
+        if let Some(other) = resources.iter().find(|other| *other != resource && covers(other, resource)) {
+            let help = "write the wider one alone: the API server refuses to start with both";
+            problems.error("resource-overlap", at.index(index), format!("{other} is {resource} too"), help);
         }
     }
-    let resources = resources.iter().enumerate().map(|(index, resource)| (resource, at.index(index)));
+    // `secrets` and `secrets.` are both that of the core group.
+    let named = |name: &String| name.strip_suffix('.').unwrap_or(name).to_owned();
+    let resources = resources.iter().enumerate().map(|(index, resource)| (named(resource), at.index(index)));
     problems.duplicates("duplicate-resource", resources, |name, _| format!("{name} is already there"), "keep one");
+}
+
+/// Resources that the API server keeps in etcd without serving them.
+const NOT_SERVED: [&str; 3] = ["apiserveripinfo", "serviceipallocations", "servicenodeportallocations"];
+
+/// The rules by which the API server validates its EncryptionConfiguration at its start: what is wrong, and what to write.
+fn group_resource(text: &str) -> Result<(), (String, &'static str)> {
+    let (resource, group) = text.split_once('.').unwrap_or((text, ""));
+    let name = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
+    let fits = (resource == "*" || (!resource.is_empty() && name(resource))) && (group == "*" || name(group));
+    let refuse = |message: String, help| Err((message, help));
+    match (resource, group) {
+        ("*", "") if text == "*" => {
+            refuse("* is no resource".to_owned(), "write '*.' for the core group, or '*.*' for everything")
+        }
+        _ if !fits => refuse(
+            format!("{text:?} is no resource"),
+            "write it in plural with its group: secrets, widgets.example.com, *.apps",
+        ),
+        (resource, "*") if resource != "*" => {
+            refuse(format!("{text:?} is a resource in every group"), "write the one group that it is in")
+        }
+        (_, "events.k8s.io") => {
+            refuse("events of events.k8s.io are kept in etcd as those of the core group".to_owned(), "write events")
+        }
+        (_, "extensions") => {
+            refuse("the group extensions is no more".to_owned(), "write the group that the resource is in today")
+        }
+        (resource, "") if NOT_SERVED.contains(&resource) => {
+            refuse(format!("{resource} has no API, and cannot be encrypted"), "leave it out")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a wildcard stands for another entry: all of everything, or all of its group.
+fn covers(wildcard: &str, other: &str) -> bool {
+    let group = |text: &str| text.split_once('.').map_or("", |(_, group)| group).to_owned();
+    wildcard == "*.*" || (wildcard.starts_with("*.") && group(wildcard) == group(other))
 }

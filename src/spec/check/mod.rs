@@ -2,6 +2,7 @@
 //!
 //! Each file checks one part of the spec and takes time in proportion to it, up to a logarithm.
 
+mod choices;
 mod encryption;
 mod hypervisors;
 mod kubernetes;
@@ -30,6 +31,7 @@ pub fn check(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     hypervisors::check(cluster, &mut problems);
     pki::check(cluster, &mut problems);
     encryption::check(cluster, &mut problems);
+    choices::check(cluster, &mut problems);
     problems.0
 }
 

@@ -9,9 +9,11 @@ use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
 /// Ports that Kubernetes' own components listen on at every controller or node.
-const COMPONENT_PORTS: [(u16, &str); 7] = [
+const COMPONENT_PORTS: [(u16, &str); 9] = [
     (2379, "etcd"),
     (2380, "etcd"),
+    (2381, "etcd"),
+    (10248, "kubelet"),
     (10249, "kube-proxy"),
     (10250, "kubelet"),
     (10256, "kube-proxy"),
@@ -95,12 +97,37 @@ fn management(cluster: &Cluster, problems: &mut Problems) {
         let help = "keep two: glibc reads three at most, and pods have cluster DNS as another one";
         problems.error("too-many-nameservers", path("management.nameservers").index(2), message, help);
     }
+    nameservers(cluster, problems);
     for (index, server) in management.time_servers.iter().enumerate() {
         if let Err(message) = names::host(server) {
             let help = "write a host name or an address, without port";
             problems.error("bad-host", path("management.timeServers").index(index), message, help);
         }
     }
+}
+
+/// CoreDNS asks the nodes' name servers: one that is itself, or that only pods reach, answers nobody.
+fn nameservers(cluster: &Cluster, problems: &mut Problems) {
+    let networks = &cluster.spec.networks;
+    let at = path("management.nameservers");
+    let servers = &networks.management.nameservers;
+    for (index, server) in servers.iter().enumerate() {
+        let wrong = if server.is_loopback() {
+            "is the machine that asks: cluster DNS would ask itself"
+        } else if server.is_unspecified() || server.is_multicast() || server.is_broadcast() {
+            "is no machine's address"
+        } else if networks.services.cidr.contains(server) {
+            "is in the service network: cluster DNS would ask itself"
+        } else if networks.pods.cidr.contains(server) {
+            "is in the pod network, which exists only after names can be looked up"
+        } else {
+            continue;
+        };
+        let help = "write a name server that the nodes reach, or leave it out for the management network's gateway";
+        problems.error("bad-nameserver", at.index(index), format!("{server} {wrong}"), help);
+    }
+    let all = servers.iter().enumerate().map(|(index, server)| (server, at.index(index)));
+    problems.duplicates("duplicate-nameserver", all, |server, _| format!("{server} is already there"), "keep one");
 }
 
 fn first_host(network: Ipv4Net) -> String {

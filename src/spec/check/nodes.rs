@@ -1,11 +1,14 @@
 //! Each node by itself: name, addresses, labels, taints.
 
-use super::super::addressing::{gateway, is_host};
+use super::super::addressing::{gateway, is_host, runs_pods};
 use super::super::names::{self, DNS_LABEL_HELP, dns_label};
 use super::{Cluster, Problem, Problems, SpecPath};
 use crate::spec::model::Node;
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
+
+/// Names of every machine itself, and of the API server inside the cluster.
+const RESERVED_NAMES: [&str; 4] = ["localhost", "ip6-localhost", "ip6-loopback", "kubernetes"];
 
 pub fn check(cluster: &Cluster, problems: &mut Problems) {
     let nodes = || cluster.spec.nodes.iter().enumerate().map(|(index, node)| (SpecPath::node(index), node));
@@ -13,6 +16,11 @@ pub fn check(cluster: &Cluster, problems: &mut Problems) {
         if let Err(message) = dns_label(&node.name) {
             problems.error("bad-name", at.key("name"), message, DNS_LABEL_HELP);
         }
+        if RESERVED_NAMES.contains(&node.name.as_str()) {
+            let message = format!("{:?} already means something else in certificates and /etc/hosts", node.name);
+            problems.error("bad-name", at.key("name"), message, "write another name");
+        }
+        without_kubelet(node, &at, problems);
         labels(node, &at, problems);
         taints(node, &at, problems);
     }
@@ -20,6 +28,19 @@ pub fn check(cluster: &Cluster, problems: &mut Problems) {
     let message = |name: &&String, first: &SpecPath| format!("{name} is also the name of {}", first.parent());
     problems.duplicates("duplicate-name", by_name, message, "give every node a name of its own");
     addresses(cluster, problems);
+}
+
+/// Kubernetes does not know a node that only holds etcd.
+fn without_kubelet(node: &Node, at: &SpecPath, problems: &mut Problems) {
+    if runs_pods(node) || node.roles.is_empty() {
+        return;
+    }
+    for (key, given) in [("labels", !node.labels.is_empty()), ("taints", !node.taints.is_empty())] {
+        if given {
+            let message = format!("{} runs no kubelet: nothing has its {key}", node.name);
+            problems.warning("no-kubelet", at.key(key), message, "leave them out");
+        }
+    }
 }
 
 fn addresses(cluster: &Cluster, problems: &mut Problems) {

@@ -1,0 +1,64 @@
+//! What recipes ask of each other and of the spec: `needs` and `checks` of their `recipe.yaml`. Reads, changes nothing.
+
+use super::class::Class;
+use super::layers::Layer;
+use crate::recipe::{Recipe, Recipes};
+use crate::spec::{Problem, SpecPath};
+use crate::template::{TemplateError, Templates};
+use std::sync::Arc;
+
+/// One problem for every need that the other recipes of the same node do not meet.
+pub fn needs(index: usize, chosen: &[Arc<Recipe>], recipes: &Recipes, problems: &mut Vec<Problem>) {
+    for recipe in chosen {
+        for need in &recipe.manifest.needs {
+            if chosen.iter().any(|other| other.id == *need || other.slot() == need) {
+                continue;
+            }
+            let message = format!("recipe {} needs {need}, which this node does not have", recipe.id);
+            let help = format!("{} under `recipes`, or leave {} out", remedy(recipe, need, recipes), recipe.id);
+            problems.push(Problem::error("missing-need", SpecPath::node(index), message).help(help));
+        }
+    }
+}
+
+fn remedy(recipe: &Recipe, need: &str, recipes: &Recipes) -> String {
+    let own = recipe.id.strip_prefix(recipe.slot()).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+    match need.split_once('/') {
+        // A slot holds one value: another choice would replace this one.
+        Some((slot, choice)) if slot == recipe.slot() => format!("write `{slot}: [{choice}, {own}]`"),
+        Some((slot, choice)) => format!("write `{slot}: {choice}`"),
+        None => match recipes.choices(need)[..] {
+            [] => format!("write `{need}: CHOICE`, with a recipe of your own,"),
+            [only] => format!("write `{need}: {only}`"),
+            ref several => format!("write `{need}: CHOICE`, one of {},", several.join(", ")),
+        },
+    }
+}
+
+/// One problem for every check that does not hold, at the strongest layer that gives its parameter.
+pub fn checks(
+    templates: &Templates,
+    class: &Class,
+    layers: &[Layer<'_>],
+    problems: &mut Vec<Problem>,
+) -> Result<(), TemplateError> {
+    for recipe in &class.recipes {
+        let Some(context) = class.contexts.get(&recipe.id) else { continue };
+        for check in &recipe.manifest.checks {
+            if !templates.holds(&recipe.id, Some(&check.holds), context)? {
+                let path = place(recipe, &check.at, layers);
+                problems.push(Problem::error("recipe-check", path, check.message.clone()).help(check.help.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn place(recipe: &Recipe, at: &str, layers: &[Layer<'_>]) -> SpecPath {
+    if !recipe.manifest.params.contains_key(at) {
+        return SpecPath::of(&format!("spec.{at}"));
+    }
+    let gives = |layer: &&Layer<'_>| layer.params.get(&recipe.id).is_some_and(|params| params.contains_key(at));
+    let path = layers.iter().rev().find(gives).map_or_else(|| SpecPath::of("spec"), |layer| layer.path.clone());
+    path.key("params").key(&recipe.id).key(at)
+}
