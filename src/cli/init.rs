@@ -212,7 +212,8 @@ fn tell(
     ui.note(format!(
         "\nNext:\n  cd {}\n  kubi check        after changing cluster.yaml\n  kubi base build   the operating system image\n  \
          kubi lock         pins every artifact in kubi.lock\n  kubi fetch        downloads them\n  \
-         kubi build        every node's files, bundles and images",
+         kubi build        every node's files, bundles and images\n  \
+         kubi deploy apply runs them on libvirt; `kubi deploy kubeconfig --merge` then lets kubectl in",
         directory.display()
     ));
 }
