@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 fn node(name: &str, roles: &[String], hypervisor: &str) -> Value {
+    let (kind, number) = name.split_once('-').unwrap();
+    let address = format!("10.1.{}.{number}", if kind == "c" { 1 } else { 2 });
     json!({
         "roles": roles, "class": 0, "podCIDR": "10.0.0.0/24",
         "spec": {
             "name": name, "roles": roles, "hypervisor": hypervisor,
-            "addresses": {"cluster": "10.1.0.1", "management": "10.2.0.1"},
+            "addresses": {"cluster": address, "management": address},
         },
     })
 }

@@ -50,7 +50,7 @@ pub struct DeployStep {
 pub enum DeployAction {
     /// Makes the node's machine, or replaces it.
     Start,
-    /// Takes its machine away; of a node that moves, the one on the old hypervisor.
+    /// Takes its machine away.
     Remove,
 }
 

@@ -2,10 +2,10 @@
 //! holds both against each other.
 //!
 //! etcd members and controllers one at a time and before any worker, so that no kubelet is ever newer than an API server;
-//! workers first where Kubernetes goes back to an older minor version.
+//! workers first where Kubernetes goes back to an older minor version. etcd grows before it shrinks.
 
 use super::facts::{Facts, NodeFacts};
-use super::machines::{changed_networks, hypervisor};
+use super::machines::changed_networks;
 use super::model::{DeployAction, DeployStep, State};
 use crate::recipe::version_numbers;
 use crate::spec::Role;
@@ -15,21 +15,24 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn deployment(before: Option<&Facts>, after: Option<&Facts>, touched: &BTreeMap<String, State>) -> Vec<DeployStep> {
     let (Some(old), Some(new)) = (before, after) else { return by_name(touched) };
     let plan = Order::new(old, new, touched);
-    let mut steps = removals(plan.moved.iter().map(String::as_str));
-    if plan.all_at_once {
-        steps.extend(together([0, 1, 2].iter().flat_map(|rank| plan.touched_of(*rank)).collect()));
-        steps.extend(removals(plan.removed(true)).into_iter().chain(removals(plan.removed(false))));
-        return steps;
+    if old.nodes.is_empty() {
+        // Nothing runs that could be kept running.
+        return together(plan.starting(|_| true));
     }
-    let mut workers = together(plan.started(2, true));
-    workers.extend(singly(plan.started(2, false)));
+    let new_member = |node: &NodeFacts| plan.is_made(node) && rank(node) == 0;
+    // What is on a network that changes is off by then.
+    let cut_off = |node: &NodeFacts| plan.network_changes && !new_member(node);
+    let left = |wanted: &[u8], made: bool| {
+        plan.starting(|node| !cut_off(node) && wanted.contains(&rank(node)) && plan.is_made(node) == made)
+    };
+    let mut steps = together(plan.starting(cut_off));
+    let mut workers = together(left(&[2], true));
+    workers.extend(singly(left(&[2], false)));
     if plan.goes_down {
         steps.append(&mut workers);
     }
-    steps.extend(singly([plan.started(0, false), plan.started(1, false)].concat()));
-    // etcd takes a new member in only when the list of members is the one that the new member was built with.
-    steps.extend(removals(plan.removed(true)));
-    steps.extend(singly([plan.started(0, true), plan.started(1, true)].concat()));
+    steps.extend(plan.members(left(&[0], true), singly(left(&[0, 1], false))));
+    steps.extend(singly(left(&[1], true)));
     steps.append(&mut workers);
     steps.extend(removals(plan.removed(false)));
     steps
@@ -39,51 +42,54 @@ struct Order<'a> {
     old: &'a Facts,
     new: &'a Facts,
     touched: &'a BTreeMap<String, State>,
-    /// Nodes that live on another hypervisor from now on: their old machines go first.
-    moved: BTreeSet<String>,
-    /// Nothing runs that could be kept running.
-    all_at_once: bool,
+    network_changes: bool,
     /// Kubernetes goes back to an older minor version.
     goes_down: bool,
 }
 
 impl<'a> Order<'a> {
     fn new(old: &'a Facts, new: &'a Facts, touched: &'a BTreeMap<String, State>) -> Self {
-        let changed = |node: &&NodeFacts| touched.get(node.name()) == Some(&State::Changed);
-        let moves = |node: &&NodeFacts| {
-            let other = old.node(node.name()).map(|other| hypervisor(old, other).name);
-            other.is_some_and(|name| name != hypervisor(new, node).name)
-        };
         let minor = |facts: &Facts| version_numbers(&facts.kubernetes).into_iter().take(2).collect::<Vec<_>>();
-        Self {
-            old,
-            new,
-            touched,
-            moved: new.nodes.iter().filter(changed).filter(moves).map(|node| node.name().to_owned()).collect(),
-            all_at_once: old.nodes.is_empty() || !changed_networks(old, new).is_empty(),
-            goes_down: minor(new) < minor(old),
+        let network_changes = !changed_networks(old, new).is_empty();
+        Self { old, new, touched, network_changes, goes_down: minor(new) < minor(old) }
+    }
+
+    /// Nodes that start: etcd members, other controllers, the rest; in the spec's order within a rank.
+    fn starting(&self, wanted: impl Fn(&NodeFacts) -> bool) -> Vec<&'a str> {
+        let mut nodes: Vec<&NodeFacts> =
+            self.new.nodes.iter().filter(|node| self.touched.contains_key(node.name()) && wanted(node)).collect();
+        nodes.sort_by_key(|node| rank(node)); // stable
+        nodes.into_iter().map(NodeFacts::name).collect()
+    }
+
+    /// Nodes that there were none of; one that moves is not.
+    fn is_made(&self, node: &NodeFacts) -> bool {
+        self.touched.get(node.name()) == Some(&State::Added)
+    }
+
+    /// etcd grows before it shrinks, and before members that are well are replaced: there is more to spare then. A member
+    /// whose address a new one takes over goes first.
+    fn members(&self, new: Vec<&'a str>, replaced: Vec<DeployStep>) -> Vec<DeployStep> {
+        let address = |facts: &Facts, name: &str| facts.node(name).map(|node| node.spec.addresses.cluster);
+        let taken: BTreeSet<_> = new.iter().filter_map(|name| address(self.new, name)).collect();
+        let is_taken = |name: &&str| address(self.old, name).is_some_and(|address| taken.contains(&address));
+        let (first, later): (Vec<&str>, Vec<&str>) = self.removed(true).partition(is_taken);
+        let mut steps = removals(first.into_iter());
+        let mut leaving = later.into_iter();
+        for name in new {
+            steps.extend(singly(vec![name]));
+            steps.extend(removals(leaving.next().into_iter()));
         }
-    }
-
-    /// Nodes of a rank that are made, or that are replaced.
-    fn started(&self, wanted: u8, made: bool) -> Vec<&'a str> {
-        self.touched_of(wanted).into_iter().filter(|name| self.is_made(name) == made).collect()
-    }
-
-    /// Nodes of a rank that start, new ones and others.
-    fn touched_of(&self, wanted: u8) -> Vec<&'a str> {
-        let nodes = self.new.nodes.iter().filter(|node| rank(node) == wanted).map(NodeFacts::name);
-        nodes.filter(|name| self.touched.contains_key(*name)).collect()
-    }
-
-    fn is_made(&self, name: &str) -> bool {
-        self.touched.get(name) == Some(&State::Added) || self.moved.contains(name)
+        steps.extend(replaced);
+        steps.extend(removals(leaving));
+        steps
     }
 
     /// Nodes that left the spec: members of etcd, or the others.
     fn removed(&self, members: bool) -> impl Iterator<Item = &'a str> {
-        let is_member = |name: &str| self.old.node(name).is_some_and(|node| node.roles.contains(&Role::Etcd));
-        let gone = self.touched.iter().filter(|(_, state)| **state == State::Removed).map(|(name, _)| name.as_str());
+        let (old, touched) = (self.old, self.touched);
+        let is_member = move |name: &str| old.node(name).is_some_and(|node| node.roles.contains(&Role::Etcd));
+        let gone = touched.iter().filter(|(_, state)| **state == State::Removed).map(|(name, _)| name.as_str());
         gone.filter(move |name| is_member(name) == members)
     }
 }
@@ -97,7 +103,7 @@ pub fn rank(node: &NodeFacts) -> u8 {
     }
 }
 
-/// The nodes of a build in the order in which a deployment starts them.
+/// The nodes of a build in the order of their ranks.
 pub fn start_order(facts: &Facts) -> Vec<String> {
     let mut nodes: Vec<&NodeFacts> = facts.nodes.iter().collect();
     nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank

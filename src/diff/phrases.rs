@@ -1,8 +1,7 @@
 //! Words that all formats for people share.
 
 use super::model::{
-    Change, ChangeKind, DeployAction, Diff, Effect, FieldChange, Hunk, Line, LineKind, NodeDiff, NodeValues, Risk,
-    State,
+    Change, ChangeKind, Diff, Effect, FieldChange, Hunk, Line, LineKind, NodeDiff, NodeValues, Risk, State,
 };
 use super::names::ranges;
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,7 +203,7 @@ pub fn steps(diff: &Diff) -> Vec<Step> {
     for (at, step) in diff.deployment.iter().enumerate() {
         let single = step.nodes.len() == 1;
         for name in &step.nodes {
-            let mut what = by_name.get(name.as_str()).map_or_else(String::new, |node| done(node, step.action));
+            let mut what = by_name.get(name.as_str()).map_or_else(String::new, |node| effects(node));
             what += if single { "" } else { ", at the same time" };
             match rows.last_mut() {
                 Some((row, names, alone)) if row.what == what && *alone == single => {
@@ -219,13 +218,6 @@ pub fn steps(diff: &Diff) -> Vec<Step> {
         }
     }
     rows.into_iter().map(|(row, names, _)| Step { nodes: ranges(&names), ..row }).collect()
-}
-
-fn done(node: &NodeDiff, action: DeployAction) -> String {
-    match (action, node.state) {
-        (DeployAction::Remove, State::Removed) | (DeployAction::Start, _) => effects(node),
-        (DeployAction::Remove, _) => "its machine on the old hypervisor is removed".to_owned(),
-    }
 }
 
 /// `etcd, controller: new overlay, new artifact disk`.
