@@ -26,6 +26,10 @@ fn spec(lines: &str) -> String {
 
 /// The public files of node `one`, or the problems as `code at place: message; help`.
 fn files_of_one(lines: &str) -> Result<BTreeMap<String, String>, String> {
+    files_and_warnings(lines).map(|(files, _)| files)
+}
+
+fn files_and_warnings(lines: &str) -> Result<(BTreeMap<String, String>, Vec<&'static str>), String> {
     let told = |problems: Vec<kubi::spec::Problem>| -> String {
         let lines = problems.iter().filter(|problem| problem.is_error());
         lines
@@ -42,7 +46,7 @@ fn files_of_one(lines: &str) -> Result<BTreeMap<String, String>, String> {
         Kind::File(contents) => Some((path.to_string(), String::from_utf8_lossy(contents.bytes()).into_owned())),
         _ => None,
     });
-    Ok(public.collect())
+    Ok((public.collect(), plan.warnings.iter().map(|problem| problem.code).collect()))
 }
 
 #[test]
@@ -117,4 +121,13 @@ fn a_map_changes_only_the_keys_that_it_names() {
         "{eviction}"
     );
     assert!(!eviction.contains("imagefs.inodesFree") && !eviction.contains("null"), "{eviction}");
+}
+
+#[test]
+fn a_recipe_whose_manifest_no_controller_brings_is_told() {
+    let warnings = |lines: &str| files_and_warnings(lines).unwrap().1;
+    let workers = "roles: {worker: {recipes: {runtime: [containerd, kata]}}}";
+    assert!(warnings(workers).contains(&"not-on-controllers"));
+    assert!(!warnings("recipes: {runtime: [containerd, kata]}").contains(&"not-on-controllers"));
+    assert!(!warnings("").contains(&"not-on-controllers"));
 }

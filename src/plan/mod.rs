@@ -85,6 +85,7 @@ pub fn plan<'a>(
     if !problems.iter().any(Problem::is_error) {
         check::unused(cluster, recipes, &nodes, &mut problems);
         check::generations(cluster, &nodes, &mut problems);
+        rules::missing_on_controllers(&nodes, &mut problems);
     }
     check::merge(&mut problems);
     if problems.iter().any(Problem::is_error) {

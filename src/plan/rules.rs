@@ -2,9 +2,11 @@
 
 use super::class::Class;
 use super::layers::Layer;
+use super::node::NodePlan;
 use crate::recipe::{Recipe, Recipes};
-use crate::spec::{Problem, SpecPath};
+use crate::spec::{Problem, Role, SpecPath};
 use crate::template::{TemplateError, Templates};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One problem for every need that the other recipes of the same node do not meet.
@@ -52,6 +54,24 @@ pub fn checks(
         }
     }
     Ok(())
+}
+
+/// A recipe that brings controllers something, such as a manifest, does so only where a controller has it too.
+pub fn missing_on_controllers(nodes: &[NodePlan], problems: &mut Vec<Problem>) {
+    let recipes = |node: &NodePlan| node.class.recipes.clone();
+    let is_controller = |node: &&NodePlan| node.roles.contains(&Role::Controller);
+    let controllers: BTreeSet<String> =
+        nodes.iter().filter(is_controller).flat_map(recipes).map(|recipe| recipe.id.clone()).collect();
+    let mut others: BTreeMap<String, Arc<Recipe>> =
+        nodes.iter().filter(|node| !is_controller(node)).flat_map(recipes).map(|r| (r.id.clone(), r)).collect();
+    others.retain(|id, _| !controllers.contains(id));
+    for (id, recipe) in others {
+        if let Some(file) = recipe.files.iter().find(|file| file.role == Some(Role::Controller)) {
+            let message = format!("recipe {id} is on no controller, which would bring the cluster {}", file.path);
+            let help = "choose it for controllers too, or bring what it says by other means";
+            problems.push(Problem::warning("not-on-controllers", SpecPath::of("spec.roles"), message).help(help));
+        }
+    }
 }
 
 fn place(recipe: &Recipe, at: &str, layers: &[Layer<'_>]) -> SpecPath {
