@@ -9,13 +9,14 @@
 
 mod common;
 
-use common::{require_tool, run_tool};
+use common::{package_directory, require_tool, run_tool};
 use kubi::libvirt::{
     BootInput, ClusterLink, DeployFile, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, deploy_files,
 };
 use kubi::spec::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
 use kubi::tree::Digest;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn image(file: &str, format: DiskFormat) -> ImageFile {
     ImageFile { file: file.into(), digest: Digest::of(file.as_bytes()), size: 4096, format }
@@ -156,5 +157,38 @@ fn libvirt_itself_takes_each_network() {
             let output = run_tool(&virsh, ["-c", "test:///default", &define]).success();
             assert!(output.contains("defined from"), "{output}");
         }
+    }
+}
+
+/// Where `make test` has built it: this package's own tests go after those of the other.
+fn kubi_deploy() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_BIN_EXE_kubi")).with_file_name("kubi-deploy");
+    let own = package_directory().join("deploy/target/debug/kubi-deploy");
+    [beside, own].into_iter().find(|path| path.is_file())
+}
+
+#[test]
+fn kubi_deploy_reads_what_was_just_written() {
+    let Some(program) = kubi_deploy() else {
+        eprintln!("kubi-deploy is not built: nothing is tried with it. Run `make test`");
+        return;
+    };
+    for mut input in all_inputs() {
+        input.hypervisors[0].uri = "qemu+unix:///system?socket=/nowhere/libvirt-sock".into();
+        let out = tempfile::tempdir().unwrap();
+        let mut digests = serde_json::Map::new();
+        for file in deploy_files(&input).unwrap() {
+            let path = out.path().join("dev/deploy").join(&file.path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &file.contents).unwrap();
+            digests.insert(format!("deploy/{}", file.path), Digest::of(&file.contents).to_string().into());
+        }
+        let record = serde_json::json!({"number": 1, "files": digests}).to_string();
+        std::fs::write(out.path().join("dev/build.json"), record).unwrap();
+        let plan =
+            Command::new(&program).arg("--out").arg(out.path()).args(["plan", "--output", "json"]).output().unwrap();
+        let text = String::from_utf8_lossy(&plan.stdout).into_owned();
+        let plan: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        assert_eq!(plan["problems"][0]["kind"], "unreachable", "{text}");
     }
 }

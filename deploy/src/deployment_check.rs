@@ -43,7 +43,7 @@ impl Deployment {
             [&node.name, &node.domain.name, &node.disks.root.volume].into_iter().chain(data)
         });
         let networks = self.networks.iter().map(|network| &network.name);
-        let hypervisors = self.hypervisors.iter().flat_map(|hypervisor| [&hypervisor.name, &hypervisor.pool]);
+        let hypervisors = self.hypervisors.iter().map(|hypervisor| &hypervisor.name);
         let mut names = images.chain(nodes).chain(networks).chain(hypervisors).chain([&self.cluster]);
         let odd = |c: char| c.is_control() || matches!(c, '/' | '<' | '>' | '&' | '\'' | '"');
         let bad = |name: &&String| matches!(name.as_str(), "" | "." | "..") || name.contains(odd);

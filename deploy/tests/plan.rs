@@ -5,6 +5,7 @@ mod common;
 use common::cluster::{TestCluster, ha, node};
 use common::machine::FakeDomain;
 use common::world::Fake;
+use kubi_deploy::deployment::NetworkMode;
 use kubi_deploy::plan::{Action, Options, Plan, Problem, Reason, Risk, Step, destruction, leftovers, plan};
 use kubi_deploy::render::plan_text;
 use kubi_deploy::services::NodeInfo;
@@ -373,6 +374,19 @@ fn libvirts_own_network_is_used_as_it_is() {
     assert_eq!(nodes(&plan).len(), 6);
     fake.apply(&cluster.build()).unwrap();
     assert!(networks("dev-management") && fake.plan(&cluster.build()).is_empty());
+}
+
+#[test]
+fn a_session_makes_no_bridges() {
+    let cluster = ha();
+    let mut build = cluster.build();
+    build.deployment.hypervisors[0].uri = "qemu:///session".into();
+    let fake = Fake::new(&build);
+    let problems = fake.plan(&build).problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems.iter().all(|problem| matches!(problem, Problem::SessionNetwork { .. })), "{problems:?}");
+    build.deployment.networks.iter_mut().for_each(|network| network.mode = NetworkMode::Bridge);
+    assert_eq!(fake.plan(&build).problems, []);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub fn steps(
         match state.networks.iter().find(|found| found.uuid == network.uuid) {
             None if stock(build, network, state).is_some() => {}
             None => {
-                problems.extend(conflict(network, state));
+                problems.extend(conflict(build, network, state));
                 steps.push(Step::DefineNetwork { hypervisor, network: name });
             }
             Some(found) => {
@@ -45,8 +45,13 @@ pub fn steps(
 }
 
 /// A network's UUID is derived from cluster and hypervisor: one of the same name with another UUID is somebody else's.
-fn conflict(network: &Network, state: &State) -> Option<Problem> {
+fn conflict(build: &Build, network: &Network, state: &State) -> Option<Problem> {
     let hypervisor = network.hypervisor.clone();
+    // Only root may make bridges and rules for them.
+    let uri = build.deployment.hypervisor(&hypervisor).map(|found| found.uri.clone()).unwrap_or_default();
+    if is_session(&uri) && network.mode != NetworkMode::Bridge {
+        return Some(Problem::SessionNetwork { hypervisor, uri, network: network.name.clone() });
+    }
     if state.networks.iter().any(|found| found.name == network.name) {
         return Some(Problem::NetworkTaken { hypervisor, name: network.name.clone() });
     }
@@ -55,6 +60,10 @@ fn conflict(network: &Network, state: &State) -> Option<Problem> {
     }
     let taken = state.networks.iter().find(|found| found.active && found.facts.overlaps(&network.cidr))?;
     Some(Problem::RangeTaken { hypervisor, cidr: network.cidr.clone(), by: taken.name.clone(), free: free(state) })
+}
+
+fn is_session(uri: &str) -> bool {
+    uri.split(['?', '#']).next().is_some_and(|uri| uri.ends_with("/session"))
 }
 
 /// A range that no network of the hypervisor has.

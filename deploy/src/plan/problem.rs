@@ -48,6 +48,11 @@ pub enum Problem {
          stop it: virsh net-destroy {by}"
     )]
     RangeTaken { hypervisor: String, cidr: String, by: String, free: String },
+    #[error(
+        "hypervisor {hypervisor} is reached by {uri}, whose libvirt may not make the network {network}. Use qemu:///system, or write \
+         mode: bridge for networks.management and networks.cluster, with a bridge that /etc/qemu/bridge.conf allows"
+    )]
+    SessionNetwork { hypervisor: String, uri: String, network: String },
     #[error("the volume {volume} on hypervisor {hypervisor} is used by domain {by}, which is not this cluster's")]
     VolumeTaken { hypervisor: String, volume: String, by: String },
     #[error(
