@@ -199,6 +199,35 @@ fn damaged_images_go_nowhere() {
 }
 
 #[test]
+fn an_image_that_is_gone_is_named_with_what_to_do() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let next = cluster.change(|c| c.node("w-1").artifacts = 2).build();
+    fake.missing.lock().unwrap().insert("artifacts-2.squashfs".into());
+    let error = fake.apply(&next).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the image artifacts-2.squashfs cannot be read: ") && error.contains("kubi build"),
+        "{error}"
+    );
+    assert_eq!(fake.log(), [""; 0], "nothing was touched");
+}
+
+#[test]
+fn a_pool_that_becomes_full_is_said_and_gone_on_from() {
+    let cluster = ha();
+    let fake = running(&cluster);
+    let next = cluster.change(|c| c.node("w-1").artifacts = 2).build();
+    fake.machines["one"].inner.lock().unwrap().full = true;
+    let error = fake.apply(&next).unwrap_err().to_string();
+    assert!(error.starts_with("the storage is full while uploading volume artifacts-2.squashfs"), "{error}");
+    assert!(error.ends_with("run the same command again"), "{error}");
+    assert_eq!(fake.started(), [""; 0]);
+    fake.machines["one"].inner.lock().unwrap().full = false;
+    fake.apply(&next).unwrap();
+    assert_eq!(fake.started(), ["w-1"]);
+}
+
+#[test]
 fn what_arrives_damaged_is_sent_again() {
     let cluster = ha();
     let fake = running(&cluster);

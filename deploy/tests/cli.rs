@@ -2,24 +2,13 @@
 
 mod common;
 
+use common::folder::copy;
 use kubi_deploy::build::digest;
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
+use std::process::{Command, Output, Stdio};
 
 /// `out/quorum` as `kubi build` wrote it, on a hypervisor that does not answer, and without credentials.
 fn out() -> tempfile::TempDir {
@@ -107,6 +96,25 @@ fn a_hostile_build_is_refused() {
     fails(&run(out.path(), &["plan"]), 1, "does not connect to");
     let out = changed(&|deployment| deployment["nodes"][0]["domain"]["uuid"] = "another".into());
     fails(&run(out.path(), &["plan"]), 1, "etcd-1.xml does not describe what deploy.json says");
+}
+
+#[test]
+fn watching_goes_on_through_errors() {
+    let out = out();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubi-deploy"));
+    command.arg("--out").arg(out.path()).args(["status", "--watch", "--interval", "1", "--output", "json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let is_status = |line: &String| line.starts_with("{\"cluster\":\"quorum\"");
+    assert!(lines.by_ref().take(2).all(|line| is_status(&line)), "one line a look");
+    let record = out.path().join("quorum/build.json");
+    let whole = std::fs::read(&record).unwrap();
+    std::fs::write(&record, "{").unwrap();
+    assert!(lines.any(|line| line.contains("is no build record")));
+    std::fs::write(&record, whole).unwrap();
+    assert!(lines.any(|line| is_status(&line)), "it has recovered");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -1,21 +1,11 @@
 //! What is noted of deployed builds, and read again for going back.
 
+mod common;
+
+use common::folder::copy;
 use kubi_deploy::edge::{Folder, FolderError, Lock};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
 
 #[test]
 fn deployed_builds_can_be_read_again_until_they_are_old() {

@@ -1,7 +1,7 @@
 //! etcd over its JSON gateway (<https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/>). 64-bit numbers are strings there.
 
 use super::ServiceError;
-use super::http::Http;
+use super::http::{Http, text};
 use serde::Serialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -32,7 +32,6 @@ pub struct MemberStatus {
     pub version: String,
     /// Bytes.
     pub database_size: u64,
-    pub raft_index: u64,
 }
 
 impl MemberStatus {
@@ -58,7 +57,6 @@ pub fn status(http: &Http, url: &str) -> Result<MemberStatus, ServiceError> {
         leader: text(&answer["leader"]),
         version: text(&answer["version"]),
         database_size: text(&answer["dbSize"]).parse().unwrap_or(0),
-        raft_index: text(&answer["raftIndex"]).parse().unwrap_or(0),
     })
 }
 
@@ -99,12 +97,4 @@ pub fn move_leader(http: &Http, url: &str, to: &str) -> Result<(), ServiceError>
 
 fn post(http: &Http, url: &str, path: &str, body: &Value) -> Result<Value, ServiceError> {
     http.json(Method::POST, &format!("{url}{path}"), Some((JSON, body)))
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
-    }
 }

@@ -85,3 +85,12 @@ pub fn message(text: &str) -> String {
     let known = ["message", "error"].iter().find_map(|key| value[key].as_str());
     known.unwrap_or_else(|| text.trim_end().lines().last().unwrap_or_default()).chars().take(300).collect()
 }
+
+/// A text or a number, which some APIs write as either; else nothing.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}

@@ -1,7 +1,7 @@
 //! The few calls of the Kubernetes API that replacing nodes and showing a cluster need.
 
 use super::ServiceError;
-use super::http::Http;
+use super::http::{Http, text};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -193,10 +193,6 @@ fn pod(value: &Value) -> Pod {
         mirror: !metadata["annotations"]["kubernetes.io/config.mirror"].is_null(),
         leaving: !metadata["deletionTimestamp"].is_null(),
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

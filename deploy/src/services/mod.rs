@@ -14,7 +14,7 @@ mod remote;
 pub use credentials::{Credentials, CredentialsError, KubeConfig};
 pub use etcd::{MemberInfo, MemberStatus};
 pub use expiry::{certificate_expiries, peer_expiry};
-pub use http::Pem;
+pub use http::{Pem, text};
 pub use kubernetes::{Api, NodeInfo, Pod};
 pub use look::look_at_etcd;
 pub use merge::merge_kubeconfig;

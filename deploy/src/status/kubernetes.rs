@@ -2,7 +2,7 @@
 
 use super::{AddonRow, ComponentRow, KubernetesStatus, NodeRow, PodNetwork, VolumeRow};
 use crate::deployment::{Deployment, Role};
-use crate::services::{Api, NodeInfo, Pod, Remote, ServiceError};
+use crate::services::{Api, NodeInfo, Pod, Remote, ServiceError, text};
 use serde_json::Value;
 
 /// Seconds by which clocks of operators and nodes may differ.
@@ -138,10 +138,6 @@ fn seconds_since_1970(time: &str) -> Option<i64> {
         365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day;
     // From 1 March of year 0 to 1 January 1970.
     Some(((days - 719_469) * 24 + hour) * 3600 + minute * 60 + second)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

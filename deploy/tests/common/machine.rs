@@ -59,6 +59,8 @@ pub struct Inner {
     pub domains: BTreeMap<String, FakeDomain>,
     /// Flips a bit in what is written to the volume of this name.
     pub corrupt: Option<String>,
+    /// Nothing more can be written.
+    pub full: bool,
 }
 
 pub struct Machine {
@@ -216,6 +218,10 @@ impl Hypervisor for Machine {
         self.call(&format!("write volume {name}"))?;
         let mut inner = self.inner.lock().unwrap();
         assert!(inner.volumes.contains_key(&marker(name)), "{name} is written without a marker");
+        if inner.full {
+            let (doing, reason) = (format!("uploading volume {name}"), "No space left on device".into());
+            return Err(HypervisorError::Full { doing, reason });
+        }
         let corrupt = inner.corrupt.as_deref() == Some(name);
         let volume = inner.volumes.get_mut(name).ok_or_else(|| failed("no such volume"))?;
         volume.1.truncate(usize::try_from(offset).unwrap());

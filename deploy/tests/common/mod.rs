@@ -11,6 +11,7 @@
 pub mod cluster;
 pub mod e2e;
 pub mod etcd;
+pub mod folder;
 pub mod machine;
 pub mod mini;
 pub mod world;

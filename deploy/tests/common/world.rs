@@ -40,6 +40,8 @@ pub struct Fake {
     pub events: Mutex<Vec<Event>>,
     /// Image files that were damaged.
     pub damaged: Mutex<BTreeSet<String>>,
+    /// Image files that are gone.
+    pub missing: Mutex<BTreeSet<String>>,
     pub limits: Limits,
     /// etcd may not stand still, whatever happens.
     pub quorum_must_hold: AtomicBool,
@@ -73,6 +75,7 @@ impl Fake {
             broken: Mutex::default(),
             events: Mutex::default(),
             damaged: Mutex::default(),
+            missing: Mutex::default(),
             limits: Limits::default(),
             quorum_must_hold: AtomicBool::new(false),
             out_of_reach: Mutex::default(),
@@ -154,6 +157,9 @@ impl Fake {
             .map(|(name, machine)| (name.clone(), machine.clone() as Arc<dyn Hypervisor>))
             .collect();
         let open_image = |file: &str| -> io::Result<Box<dyn io::Read + Send>> {
+            if self.missing.lock().unwrap().contains(file) {
+                return Err(io::Error::from(io::ErrorKind::NotFound));
+            }
             let mut bytes = image_bytes(file);
             if self.damaged.lock().unwrap().contains(file) {
                 bytes[0] ^= 1;
@@ -362,7 +368,7 @@ impl Services for Fake {
             let own = etcd.named(&name).filter(|member| etcd.is_up(member)).ok_or("down")?;
             let leader = etcd.named(&etcd.leader).map(|leader| leader.id.clone()).unwrap_or_default();
             let version = "3.6".to_owned();
-            Ok(MemberStatus { id: own.id.clone(), leader, version, database_size: 1, raft_index: 1 })
+            Ok(MemberStatus { id: own.id.clone(), leader, version, database_size: 1 })
         })
     }
 
