@@ -116,7 +116,7 @@ fn limits(certificate: &X509Certificate<'_>) -> Result<(), &'static str> {
                 return Err("has a certificate with name constraints, which the names of Kubernetes' services and \
                             addresses would break; use an authority without them");
             }
-            ParsedExtension::ExtendedKeyUsage(usage) if !usage.any && !(usage.server_auth && usage.client_auth) => {
+            ParsedExtension::ExtendedKeyUsage(usage) if !(usage.any || (usage.server_auth && usage.client_auth)) => {
                 return Err("has a certificate whose extended key usages lack server or client authentication");
             }
             ParsedExtension::UnsupportedExtension { .. } if extension.critical => {

@@ -38,8 +38,8 @@ fn read(format: Format, text: &str) -> Option<Document> {
     for value in values(format, text)? {
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
         match kind {
-            "AuthenticationConfiguration" => drop(document.settings.extend(anonymous(&value))),
-            "AuthorizationConfiguration" => drop(document.settings.extend(authorizers(&value))),
+            "AuthenticationConfiguration" => document.settings.extend(anonymous(&value)),
+            "AuthorizationConfiguration" => document.settings.extend(authorizers(&value)),
             "Policy" => document.audit.extend(audit_rules(&value)),
             _ => collect(&object(&value), &value, &mut document),
         }

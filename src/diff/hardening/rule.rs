@@ -76,7 +76,7 @@ impl Rule {
             (Self::Order { absent, .. }, None) => *absent as i64,
             (Self::Order { weakest_first, .. }, Some(value)) => {
                 let place = |known: &&str| known.split('|').any(|word| word.eq_ignore_ascii_case(value));
-                weakest_first.iter().position(|known| place(&known)).unwrap_or(0) as i64
+                weakest_first.iter().position(place).unwrap_or(0) as i64
             }
             (Self::Number { higher_is_safer, absent }, value) => {
                 let number = value.map_or(Some(*absent), number).unwrap_or(*absent);

@@ -39,7 +39,9 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>, made: &
 
 /// RSA keys that one side has made, for the other one: by sealed root and name. They are gone with the comparison.
 #[derive(Clone, Default)]
-pub struct MadeKeys(Arc<Mutex<BTreeMap<(Digest, String), Zeroizing<Vec<u8>>>>>);
+pub struct MadeKeys(Arc<Mutex<KeysByName>>);
+
+type KeysByName = BTreeMap<(Digest, String), Zeroizing<Vec<u8>>>;
 
 /// The keys that builds have kept, and those that the other side has made. A comparison leaves nothing behind, so no file
 /// is written.
