@@ -121,24 +121,27 @@ fn the_output_folder_is_looked_for_beside_the_spec() {
     assert!(common::run(&mut command, std::time::Duration::from_secs(60)).success().contains("recipe"));
 }
 
+/// Spec checks refuse control characters; what turns text around, and what a recipe of one's own holds, still gets here.
 #[test]
 fn nothing_in_a_spec_acts_on_the_terminal() {
     let workspace = built();
-    let hostile = r#"systemReserved: {cpu: 200m, memory: 512Mi, "\e]0;pwn\a\u202e\u200b": "1"}"#;
-    let text = workspace.spec();
-    assert!(text.contains("systemReserved: {cpu: 200m, memory: 512Mi}"));
-    workspace.write_spec(&text.replace("systemReserved: {cpu: 200m, memory: 512Mi}", hostile));
+    let recipe = workspace.path().join("recipes/extra/hostile");
+    std::fs::create_dir_all(recipe.join("files/etc")).unwrap();
+    std::fs::write(recipe.join("recipe.yaml"), "summary: A file that would like to act.\n").unwrap();
+    std::fs::write(recipe.join("files/etc/hostile.tera"), "\u{1b}]0;pwn\u{7} {{ node.name }}\n").unwrap();
+    let text = workspace.spec().replacen("spec:\n", "spec:\n  recipes: {extra: hostile}\n", 1);
+    let epoch = text.lines().find(|line| line.contains("epoch:")).unwrap().to_owned();
+    let hostile = epoch.replacen("epoch:", "subject: {organizationalUnit: \"\\u202e\\u200bpwn\"}, epoch:", 1);
+    workspace.write_spec(&text.replacen(&epoch, &hostile, 1));
     let bad =
         |text: &str| text.contains(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{200b}'));
     let why = workspace.kubi(["why-changed", "kubi-worker-0001"]).success();
-    assert!(why.contains("\\u{1b}]0;pwn\\u{7}\\u{202e}\\u{200b}") && !bad(&why), "{why:?}");
+    assert!(why.contains("\\u{202e}\\u{200b}") && !bad(&why), "{why:?}");
     workspace.kubi(["build"]).success();
-    let place = "kubi-worker-0001:/etc/kubernetes/kubelet/config.yaml";
-    let tree = workspace.out().join("ha/nodes/kubi-worker-0001/tree/etc/kubernetes/kubelet/config.yaml");
-    let file = std::fs::read_to_string(tree).unwrap();
-    let line = 1 + file.lines().position(|line| line.contains("pwn")).unwrap();
-    let shown = workspace.kubi(["explain", &format!("{place}:{line}")]).success();
+    let place = "kubi-worker-0001:/etc/hostile";
+    let shown = workspace.kubi(["explain", &format!("{place}:1")]).success();
     assert!(shown.contains("pwn") && !bad(&shown), "{shown:?}");
     assert!(!bad(&workspace.kubi(["explain", place]).success()));
-    assert!(!bad(&workspace.kubi(["diff", "build:1", "build:2"]).success()));
+    let compared = workspace.kubi(["diff", "build:1", "build:2"]).success();
+    assert!(compared.contains("pwn") && !bad(&compared), "{compared:?}");
 }
