@@ -290,6 +290,10 @@ fn a_members_new_address_is_told_before_it_goes() {
     let cluster = ha();
     let next = cluster.change(|c| c.nodes.iter_mut().for_each(|node| node.peer = "-new"));
     etcd_survives(&cluster, &next, &["c-1", "c-2", "c-3"]);
+    // With all of them off, nobody can be told.
+    let network = next.change(|c| c.cidr = "192.168.99.0/24".into());
+    let problems = running(&cluster).plan(&network.build()).problems;
+    assert!(problems.iter().any(|p| matches!(p, Problem::MembersCutOff { .. })), "{problems:?}");
 }
 
 #[test]

@@ -126,6 +126,7 @@ pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     }
     let changed_networks = networks::steps(build, observed, &mut steps, &mut problems);
     problems.extend(problem::half_a_network(&context, &changed_networks));
+    problems.extend(problem::cut_off_members(&context, &changed_networks));
     problems.extend(data::mixed(&context));
     let removals = removals::removals(&context);
     let changes = nodes::changes(&context, &removals, &changed_networks, &mut problems);

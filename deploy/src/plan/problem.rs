@@ -66,6 +66,12 @@ pub enum Problem {
     )]
     HalfANetwork { hypervisor: String, network: String, left_out: String },
     #[error(
+        "network {network} on hypervisor {hypervisor} changes together with the cluster addresses of etcd's members {members}: all of them \
+         would be off, and could not tell each other. Change one after the other, or restore a snapshot under the new addresses \
+         (docs/operations.md, 'Recover a lost quorum')"
+    )]
+    MembersCutOff { hypervisor: String, network: String, members: String },
+    #[error(
         "node {node} may still run on hypervisor {place}, which cannot be reached: a second one is not made. When that machine is gone \
          for good, say --lost {place}"
     )]
@@ -128,4 +134,23 @@ pub fn half_a_network(context: &Context<'_>, changed: &BTreeMap<String, String>)
         left_out: left_out(hypervisor).join(", "),
     };
     changed.iter().filter(|(hypervisor, _)| !left_out(hypervisor).is_empty()).map(problem).collect()
+}
+
+/// A member can tell the others its new address only while they run; one that is alone needs to tell nobody.
+pub fn cut_off_members(context: &Context<'_>, changed: &BTreeMap<String, String>) -> Vec<Problem> {
+    let Some(etcd) = context.observed.etcd.as_ref().filter(|etcd| etcd.voters().count() > 1) else { return Vec::new() };
+    let known = |name: &str, url: &String| {
+        etcd.members.iter().any(|member| member.info.name == name && !member.info.peer_urls.contains(url))
+    };
+    let members = |hypervisor: &String| -> Vec<&str> {
+        let built = context.build.deployment.etcd_members().filter(|(node, _)| node.hypervisor == *hypervisor);
+        let moved = built.filter(|(_, member)| known(&member.name, &member.peer_url));
+        moved.map(|(node, _)| node.name.as_str()).collect()
+    };
+    let problem = |(hypervisor, network): (&String, &String)| Problem::MembersCutOff {
+        hypervisor: hypervisor.clone(),
+        network: network.clone(),
+        members: members(hypervisor).join(", "),
+    };
+    changed.iter().filter(|(hypervisor, _)| !members(hypervisor).is_empty()).map(problem).collect()
 }
