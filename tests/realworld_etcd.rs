@@ -46,7 +46,7 @@ fn start(rendered: &Rendered, node: &str, data: &Path) -> Daemon {
             .replace("/etc/etcd/", &format!("{}/", rendered.file(node, "/etc/etcd").display()))
     };
     let mut command = Command::new(program);
-    command.args(flags.iter().map(place)).env_clear();
+    command.args(flags.iter().map(place)).env_clear().envs(rendered.environment(node, "etcd.service"));
     Daemon::start(&mut command, data.join(format!("{node}.log")))
 }
 

@@ -43,6 +43,13 @@ impl Rendered {
         self.directory.path().join("operator").join(name)
     }
 
+    /// The variables that a unit sets by `Environment=`; one a line, unquoted, as kubi's units have them.
+    pub fn environment(&self, node: &str, unit: &str) -> Vec<(String, String)> {
+        let text = self.text(node, &format!("/etc/systemd/system/{unit}"));
+        let lines = text.lines().filter_map(|line| line.strip_prefix("Environment="));
+        lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// The command line of a unit's `ExecStart`, as words. No unit of ours quotes or uses specifiers there.
     pub fn exec_start(&self, node: &str, unit: &str) -> Vec<String> {
         let text = self.text(node, &format!("/etc/systemd/system/{unit}")).replace("\\\n", " ");
