@@ -1,6 +1,7 @@
 //! Files and directories, with errors that name the path. Modes given here are exact, whatever the umask is.
 
-use std::collections::BTreeSet;
+use super::names::Names;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -109,37 +110,42 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 }
 
 /// The names in a directory; none where there is no directory. Names that are no UTF-8 are given with replacements.
-pub fn names(path: &Path) -> Result<BTreeSet<String>, FileError> {
+pub fn names(path: &Path) -> Result<Names, FileError> {
     let Some(entries) = optional(fs::read_dir(path)).map_err(failed("read", path))? else {
-        return Ok(BTreeSet::new());
+        return Ok(Names::default());
     };
-    entries
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<io::Result<_>>()
-        .map_err(failed("read", path))
+    entries.map(|entry| Ok(text(entry?.file_name()))).collect::<io::Result<_>>().map_err(failed("read", path))
+}
+
+fn text(name: OsString) -> String {
+    name.into_string().unwrap_or_else(|name| name.to_string_lossy().into_owned())
 }
 
 /// The files below a directory, as relative paths; none where there is no directory. Links are not followed.
-pub fn files_below(path: &Path) -> Result<BTreeSet<String>, FileError> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![String::new()];
+pub fn files_below(path: &Path) -> Result<Names, FileError> {
+    files_below_all(path, &[""])
+}
+
+/// As [`files_below`] for several folders of `root`, as paths relative to `root`.
+pub fn files_below_all(root: &Path, folders: &[&str]) -> Result<Names, FileError> {
+    let mut found = Vec::new();
+    let mut open: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
     while let Some(prefix) = open.pop() {
-        let folder = path.join(&prefix);
+        let folder = root.join(&prefix);
         let Some(entries) = optional(fs::read_dir(&folder)).map_err(failed("read", &folder))? else { continue };
         for entry in entries {
             let entry = entry.map_err(failed("read", &folder))?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let relative = if prefix.is_empty() { name.into_owned() } else { format!("{prefix}/{name}") };
+            let name = text(entry.file_name());
+            let relative = if prefix.is_empty() { name } else { [&prefix, "/", &name].concat() };
             // The directory itself says what each name is: no look at every file.
             if entry.file_type().map_err(failed("read", &folder))?.is_dir() {
                 open.push(relative);
             } else {
-                found.insert(relative);
+                found.push(relative);
             }
         }
     }
-    Ok(found)
+    Ok(found.into_iter().collect())
 }
 
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {

@@ -15,6 +15,7 @@ pub mod key_cache;
 pub mod keys;
 pub mod lock_file;
 pub mod lock_store;
+mod names;
 pub mod output;
 pub mod process;
 pub mod publish;

@@ -2,6 +2,7 @@
 
 use super::commit;
 use super::files::{self, FileError};
+use super::names::Names;
 use crate::bundle::{BundleError, ImageManifest, MAX_MANIFEST, read_manifest, unbundle};
 use crate::store::{BuildRecord, RecordError};
 use crate::tree::{Digest, Tree};
@@ -171,34 +172,31 @@ impl Output {
         if !BuildRecord::is_of(&bytes, kubi, inputs) {
             return Ok(None);
         }
+        let (record, present) = rayon::join(|| BuildRecord::parse(&bytes), || Present::list(&self.root, cluster));
         // A damaged record is mended by building.
-        let Ok(record) = BuildRecord::parse(&bytes) else { return Ok(None) };
-        Ok(Present::list(&self.root, cluster)?.has_all(&record).then_some(record))
+        let Ok(record) = record else { return Ok(None) };
+        Ok(present?.has_all(&record).then_some(record))
     }
 }
 
 /// The names that are in an output folder.
 #[derive(Debug, Default)]
 pub struct Present {
-    pub blobs: BTreeSet<String>,
-    pub nodes: BTreeSet<String>,
-    pub images: BTreeSet<String>,
+    pub blobs: Names,
+    pub nodes: Names,
+    pub images: Names,
     /// Below `deploy/` and `operator/`.
-    pub files: BTreeSet<String>,
+    pub files: Names,
 }
 
 impl Present {
     /// A few directories are read, instead of asking for every name: a thousand nodes have thousands.
     pub fn list(root: &Path, cluster: &str) -> Result<Self, FileError> {
         let cluster = root.join(cluster);
-        let below = |folder: &'static str| {
-            let files = files::files_below(&cluster.join(folder))?;
-            Ok(files.into_iter().map(move |file| format!("{folder}/{file}")))
-        };
-        let files = || Ok(below("deploy")?.chain(below("operator")?).collect());
+        let files = || files::files_below_all(&cluster, &["deploy", "operator"]);
+        let of_nodes = || ["nodes", "images"].map(|folder| files::names(&cluster.join(folder)));
         let blobs = || files::names(&root.join("store/blobs/sha256"));
-        let (blobs, files) = rayon::join(blobs, files);
-        let [nodes, images] = ["nodes", "images"].map(|folder| files::names(&cluster.join(folder)));
+        let (blobs, (files, [nodes, images])) = rayon::join(blobs, || rayon::join(files, of_nodes));
         Ok(Self { blobs: blobs?, files: files?, nodes: nodes?, images: images? })
     }
 

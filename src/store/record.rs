@@ -91,14 +91,16 @@ impl BuildRecord {
         Self { format: FORMAT, kubi: kubi.to_owned(), number, inputs, nodes, images, files, deploy: None }
     }
 
-    /// Whether the record is of a build from `inputs` by this version of kubi; its nodes are not looked at.
+    /// Whether the record is of a build from `inputs` by this version of kubi; only its first line is looked at.
     pub fn is_of(bytes: &[u8], kubi: &str, inputs: &Digest) -> bool {
         #[derive(Deserialize)]
         struct MadeFrom {
             kubi: String,
             inputs: String,
         }
-        serde_json::from_slice(bytes).is_ok_and(|of: MadeFrom| of.kubi == kubi && of.inputs == inputs.as_str())
+        let head = bytes.split(|byte| *byte == b'\n').next().and_then(|line| line.strip_suffix(b","));
+        let head = head.map(|head| [head, b"}"].concat()).unwrap_or_default();
+        serde_json::from_slice(&head).is_ok_and(|of: MadeFrom| of.kubi == kubi && of.inputs == inputs.as_str())
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
