@@ -49,7 +49,7 @@ pub fn write(context: &Context<'_>) -> Result<(), BuildError> {
     let inputs = context.request.inputs;
     let sealed = Sealed {
         root: inputs.sealed_root.as_deref().map(Digest::of),
-        files: inputs.sealed_files(&context.prepared.cluster),
+        files: inputs.digests(context.plan.sealed_files()),
     };
     let facts = facts(context.prepared, context.plan, sealed);
     let failed = |source| BuildError::Output(OutputError::Json { path: FACTS.to_owned(), source });

@@ -1,6 +1,7 @@
 //! What a build, and what each node of it, depends on.
 
 use super::{Images, Prepared, Request};
+use crate::edge::inputs::sealed_names;
 use crate::pki::Keys;
 use crate::plan::{NodePlan, Plan};
 use crate::recipe::built_in;
@@ -26,13 +27,8 @@ pub fn of_build(request: &Request<'_>) -> Digest {
             all.map(|digest| u8::from(request.cache.has(digest))).collect()
         }
     };
-    let imports = Digest::of_json(&request.inputs.sealed_imports());
-    request.inputs.digest(&[
-        recipes.as_str().as_bytes(),
-        &[request.images as u8],
-        &present,
-        imports.as_str().as_bytes(),
-    ])
+    let sealed = Digest::of_json(&request.inputs.digests(sealed_names(&request.inputs.text)));
+    request.inputs.digest(&[recipes.as_str().as_bytes(), &[request.images as u8], &present, sealed.as_str().as_bytes()])
 }
 
 /// `metadata.name`, read off the text without parsing it all. Only used to find an output that is then compared by digest.
@@ -74,6 +70,7 @@ impl Shared {
             // A keyed hash: tells one root secret from another and says nothing about either.
             keys.symmetric("fingerprint", 1).commitment,
             keys.imported_digests(),
+            keys.sealed_commitments(),
         ]);
         let listed = |node: &Node| json!([node.name, node.roles, node.addresses, node.pod_cidr]);
         let read = plan.nodes.iter().any(|node| node.class.uses_nodes);

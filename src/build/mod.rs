@@ -132,7 +132,7 @@ pub fn build(request: &Request<'_>) -> Result<Summary, BuildError> {
     let plan = prepared.plan(Pins::Required)?;
     request.progress.warnings(&plan.warnings);
     request.progress.checked(&prepared.cluster);
-    let keys = open_keys(request.inputs, &prepared.cluster)?;
+    let keys = open_keys(request.inputs, &plan)?;
     prepare_keys(request, &plan, &keys);
     publish(request, &prepared, &plan, &keys, Start { inputs, opened })
 }

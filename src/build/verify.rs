@@ -38,7 +38,7 @@ pub fn prove_overlays(request: &Request<'_>, output: &Output, asked: Option<&str
         return skipped(reason.clone());
     }
     let plan = prepared.plan(Pins::Required)?;
-    let keys = open_keys(request.inputs, &prepared.cluster)?;
+    let keys = open_keys(request.inputs, &plan)?;
     let shared = Shared::new(&prepared, &plan, &keys, images.writes_overlays());
     // Other inputs give other overlays, which proves nothing.
     let same = |node: &&NodePlan| {

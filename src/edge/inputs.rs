@@ -2,10 +2,9 @@
 
 use crate::artifact::{Catalog, CatalogError, Lock, LockError};
 use crate::recipe::Files;
-use crate::spec::Cluster;
 use crate::tree::Digest;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -119,26 +118,13 @@ impl Inputs {
         Ok(catalog)
     }
 
-    /// Digests of the sealed files that `spec.pki.import` names, by path; of none where the spec cannot be read, which
-    /// others say. Parses the spec only where it may import something.
-    pub fn sealed_imports(&self) -> BTreeMap<String, Digest> {
-        if !self.text.contains("import") {
-            return BTreeMap::new();
-        }
-        match crate::spec::read(&self.text, &crate::spec::Facts::default()) {
-            Ok((cluster, _)) => self.sealed_files(&cluster),
-            Err(_) => BTreeMap::new(),
-        }
-    }
-
-    /// Digests of the sealed files that this spec names, by path; a missing one is found when it is opened.
-    pub fn sealed_files(&self, cluster: &Cluster) -> BTreeMap<String, Digest> {
-        let files = cluster.spec.pki.import.values();
-        let digest = |file: &String| {
-            let bytes = optional(&self.folder.join(file)).ok()??;
-            Some((file.clone(), Digest::of(&bytes)))
+    /// Digests of files of the cluster's folder, by path; a missing one is found when it is opened.
+    pub fn digests(&self, files: BTreeSet<String>) -> BTreeMap<String, Digest> {
+        let digest = |file: String| {
+            let bytes = optional(&self.folder.join(&file)).ok()??;
+            Some((file, Digest::of(&bytes)))
         };
-        files.filter_map(digest).collect()
+        files.into_iter().filter_map(digest).collect()
     }
 
     /// Covers every byte read, kubi itself and `more`: each part is preceded by its length.
@@ -161,6 +147,21 @@ impl Inputs {
         more.iter().for_each(|bytes| part(bytes));
         Digest::from_sha256(&hash.finalize().into())
     }
+}
+
+/// Sealed files that the text of a spec may name: all that a build of it reads are among them. Parses the spec only where it
+/// may import something; of one that cannot be read, which others say, only paths below `secrets/` are found.
+pub fn sealed_names(text: &str) -> BTreeSet<String> {
+    let in_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let below = text.match_indices("secrets/").map(|(at, _)| &text[at..]);
+    let path = |rest: &str| rest[..rest.find(|c| !in_path(c)).unwrap_or(rest.len())].to_owned();
+    let mut names: BTreeSet<String> = below.map(path).filter(|path| !path.ends_with('/')).collect();
+    if text.contains("import")
+        && let Ok((cluster, _)) = crate::spec::read(text, &crate::spec::Facts::default())
+    {
+        names.extend(cluster.spec.pki.import.into_values());
+    }
+    names
 }
 
 fn bounded(path: &Path) -> Result<Vec<u8>, InputError> {

@@ -4,8 +4,8 @@ use super::identity::{IdentityError, Places, open_root, open_sealed};
 use super::inputs::Inputs;
 use super::key_cache::SealedKeyCache;
 use crate::pki::{ImportedAuthority, Keys, PkiError};
+use crate::plan::Plan;
 use crate::secret::Recipient;
-use crate::spec::Cluster;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ pub enum KeysError {
     NoRoot(PathBuf),
     #[error("{file} is missing: the spec imports the authority {authority} from it")]
     NoImport { authority: String, file: String },
+    #[error("{0} is missing: a parameter of the spec names it")]
+    NoSealed(String),
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -34,6 +36,7 @@ impl KeysError {
                 "`kubi init` makes it; for an existing cluster take it from version control or a backup".to_owned(),
             ),
             Self::NoImport { .. } => Some("restore it, or take it out of spec.pki.import".to_owned()),
+            Self::NoSealed(_) => Some("restore it, or take it out of spec.params".to_owned()),
             Self::Identity(error) => Some(error.help()),
             Self::Import(_) => None,
         }
@@ -48,8 +51,8 @@ fn keep_out_of_core_files() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// Opens everything that the spec names, with the identities of the user.
-pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> {
+/// Opens everything that the plan's spec names, with the identities of the user.
+pub fn open_keys(inputs: &Inputs, plan: &Plan<'_>) -> Result<Keys, KeysError> {
     let secrets = inputs.folder.join("secrets");
     let root = secrets.join("root.age");
     if inputs.sealed_root.is_none() {
@@ -57,13 +60,18 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster) -> Result<Keys, KeysError> 
     }
     keep_out_of_core_files();
     let identities = Places::from_environment().read()?;
-    let pki = &cluster.spec.pki;
+    let (pki, cluster) = (&plan.cluster.spec.pki, &plan.cluster.metadata.name);
     let mut imported = BTreeMap::new();
     for (authority, file) in &pki.import {
         let pem = open_sealed(&inputs.folder.join(file), &identities)?;
         imported.insert(authority.clone(), ImportedAuthority::parse(authority, &pem)?);
     }
-    let keys = Keys::new(open_root(&root, &identities)?, &cluster.metadata.name, pki).with_imported(imported);
+    let mut opened = BTreeMap::new();
+    for file in plan.sealed_params() {
+        let contents = open_sealed(&inputs.folder.join(&file), &identities)?;
+        opened.insert(file, contents);
+    }
+    let keys = Keys::new(open_root(&root, &identities)?, cluster, pki).with_imported(imported).with_sealed(opened);
     let cache = SealedKeyCache::new(&secrets.join("cache"), identities, recipients(inputs)?);
     Ok(keys.with_key_cache(Box::new(cache)))
 }

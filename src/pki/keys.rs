@@ -52,7 +52,7 @@ impl Keys {
         Self { imported, ..self }
     }
 
-    /// Secrets that are not derived: the contents of sealed files, by file name.
+    /// Secrets that are not derived: the contents of sealed files, by path.
     pub fn with_sealed(self, sealed: BTreeMap<String, Zeroizing<Vec<u8>>>) -> Self {
         Self { sealed, ..self }
     }
@@ -118,6 +118,12 @@ impl Keys {
     /// Digests of the imported authorities' certificates, by name.
     pub fn imported_digests(&self) -> BTreeMap<&str, Digest> {
         self.imported.iter().map(|(name, own)| (name.as_str(), Digest::of(own.pem.as_bytes()))).collect()
+    }
+
+    /// Commitments of the sealed files, by path.
+    pub fn sealed_commitments(&self) -> BTreeMap<&str, String> {
+        let commitment = |file: &str| self.sealed(file).map(|secret| secret.commitment).unwrap_or_default();
+        self.sealed.keys().map(|file| (file.as_str(), commitment(file))).collect()
     }
 
     pub(super) fn sealed_bytes(&self, file: &str) -> Zeroizing<Vec<u8>> {

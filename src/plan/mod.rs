@@ -16,7 +16,7 @@ pub use context::{api_host, operator_host};
 pub use node::{NodePlan, effective_roles};
 
 use crate::artifact::{Lock, Needed};
-use crate::recipe::Recipes;
+use crate::recipe::{ParamType, Recipe, Recipes};
 use crate::spec::{Cluster, Problem};
 use crate::template::Templates;
 use rayon::prelude::*;
@@ -107,6 +107,21 @@ impl Plan<'_> {
         needed.sort();
         needed.dedup();
         needed
+    }
+
+    /// Sealed files that parameters name, relative to the cluster's folder.
+    pub fn sealed_params(&self) -> BTreeSet<String> {
+        let of_recipe = |class: &Class, recipe: &Recipe| -> Vec<String> {
+            let sealed = recipe.manifest.params.iter().filter(|(_, param)| param.r#type == ParamType::Sealed);
+            let given = sealed.filter_map(|(name, _)| class.params.get(&recipe.id)?.get(name)?.as_str());
+            given.map(str::to_owned).collect()
+        };
+        self.classes().flat_map(|class| class.recipes.iter().flat_map(move |recipe| of_recipe(class, recipe))).collect()
+    }
+
+    /// Every sealed file that the spec names besides the root secret.
+    pub fn sealed_files(&self) -> BTreeSet<String> {
+        self.cluster.spec.pki.import.values().cloned().chain(self.sealed_params()).collect()
     }
 
     /// Every Debian package that the base image must have, sorted.

@@ -34,12 +34,14 @@ pub enum ParamType {
     Boolean,
     List,
     Map,
+    /// The path of a file below `secrets/`, sealed with age; templates ask for `secret(name="sealed/PATH")`.
+    Sealed,
 }
 
 impl ParamType {
     fn accepts(self, value: &Value) -> bool {
         match self {
-            Self::String => value.is_string(),
+            Self::String | Self::Sealed => value.is_string(),
             Self::Integer => value.is_i64() || value.is_u64(),
             Self::Boolean => value.is_boolean(),
             Self::List => value.is_array(),
@@ -54,6 +56,7 @@ impl ParamType {
             Self::Boolean => "true or false",
             Self::List => "a list",
             Self::Map => "a mapping",
+            Self::Sealed => "the path of a sealed file",
         }
     }
 }
@@ -85,7 +88,8 @@ impl Param {
             let allowed: Vec<String> = self.r#enum.iter().map(Value::to_string).collect();
             return refusal(format!("cannot be {given}"), format!("write one of {}", allowed.join(", ")));
         }
-        self.out_of_range(given).or_else(|| self.unknown_key(given)).or_else(|| self.malformed(given))
+        let outside = || self.outside_secrets(given);
+        self.out_of_range(given).or_else(|| self.unknown_key(given)).or_else(|| self.malformed(given)).or_else(outside)
     }
 
     fn out_of_range(&self, given: &Value) -> Option<Refusal> {
@@ -106,6 +110,19 @@ impl Param {
     fn unknown_key(&self, given: &Value) -> Option<Refusal> {
         let unknown = given.as_object()?.keys().find(|key| !self.keys.is_empty() && !self.keys.contains(key))?;
         refusal(format!("cannot have the key {unknown:?}"), format!("keys: {}", self.keys.join(", ")))
+    }
+
+    fn outside_secrets(&self, given: &Value) -> Option<Refusal> {
+        let path = given.as_str().filter(|_| self.r#type == ParamType::Sealed)?;
+        let plain = |part: &str| {
+            !matches!(part, "" | "." | "..")
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        if path.strip_prefix("secrets/").is_some_and(|below| below.split('/').all(plain)) {
+            return None;
+        }
+        let help = "write a path below secrets/, such as secrets/registry.age: letters, digits, -, _ and .".to_owned();
+        refusal(format!("cannot be {given}"), help)
     }
 
     fn malformed(&self, given: &Value) -> Option<Refusal> {
@@ -169,6 +186,12 @@ mod tests {
             ("type: map, default: {}, keys: [a], format: quantity", "{b: 100Mi}", false),
             ("type: map, default: {}, keys: [a], format: quantity", "{a: 5}", false),
             ("type: map, default: {}", "{a: [\"x\\ty\"]}", false),
+            ("type: sealed, default: null", "null", true),
+            ("type: sealed, default: null", "secrets/a/b.age", true),
+            ("type: sealed, default: null", "secrets/../b.age", false),
+            ("type: sealed, default: null", "other/b.age", false),
+            ("type: sealed, default: null", "secrets/", false),
+            ("type: sealed, default: null", "1", false),
         ] {
             assert_eq!(fits(declared, given), expected, "{declared}: {given}");
         }

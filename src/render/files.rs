@@ -53,7 +53,10 @@ impl Rendering<'_, '_> {
         let text = self.renderer.templates.file(&step.recipe.id, &source.name, step.context)?;
         let keys = self.renderer.keys;
         let resolve = |call: &crate::template::SecretCall| -> Result<SecretRef, String> {
-            Ok(keys.symmetric(&call.name, keys.generation_of(&call.name)))
+            match call.name.strip_prefix("sealed/") {
+                Some(file) => keys.sealed(file).map_err(|error| error.to_string()),
+                None => Ok(keys.symmetric(&call.name, keys.generation_of(&call.name))),
+            }
         };
         contents(&text, resolve).map_err(|reason| RenderError::Text {
             recipe: step.recipe.id.clone(),

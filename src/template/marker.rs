@@ -11,7 +11,7 @@ const CLOSE: char = '\u{F0001}';
 /// A template's request for a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretCall {
-    /// Name of a symmetric secret.
+    /// Name of a symmetric secret, or `sealed/` and the path of a sealed file.
     pub name: String,
     pub encoding: Encoding,
 }

@@ -13,7 +13,7 @@ use crate::pki::Keys;
 use crate::plan::Pins;
 use crate::render::Renderer;
 use crate::tree::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A side before anything is rendered.
@@ -228,21 +228,19 @@ impl Spec {
             bar.finish_and_clear();
         }
         let renderer = Renderer::new(&plan, keys).map_err(|error| spec_failure(ui, &self.inputs, error.into()))?;
-        let sealed = self.sealed();
+        let sealed = self.sealed(plan.sealed_files());
         let side = Preview::new(self.info.clone(), &self.prepared, &plan, keys, &renderer, sealed, overlays);
         then(&side)
     }
 
     /// Digests of sealed files, as the side has them.
-    fn sealed(&self) -> Sealed {
-        let cluster = &self.prepared.cluster;
+    fn sealed(&self, files: BTreeSet<String>) -> Sealed {
         let of_revision = |sealed: &BTreeMap<String, Vec<u8>>| {
-            let named = cluster.spec.pki.import.values();
-            named.filter_map(|file| Some((file.clone(), Digest::of(sealed.get(file)?)))).collect()
+            files.iter().filter_map(|file| Some((file.clone(), Digest::of(sealed.get(file)?)))).collect()
         };
         Sealed {
             root: self.inputs.sealed_root.as_deref().map(Digest::of),
-            files: self.sealed.as_ref().map_or_else(|| self.inputs.sealed_files(cluster), of_revision),
+            files: self.sealed.as_ref().map_or_else(|| self.inputs.digests(files.clone()), of_revision),
         }
     }
 }

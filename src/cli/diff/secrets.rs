@@ -3,10 +3,13 @@
 use super::open::{Loaded, Spec};
 use crate::cli::Failure;
 use crate::diff::{KeySource, Options};
+use crate::edge::inputs::sealed_names;
 use crate::edge::keys::KeysError;
 use crate::edge::sides::{MadeKeys, open_keys, stand_in};
 use crate::pki::Keys;
+use crate::plan::Pins;
 use crate::spec::Algorithm;
+use std::collections::BTreeSet;
 
 impl Spec {
     fn keys(&self, made: &MadeKeys) -> Result<Keys, KeysError> {
@@ -14,7 +17,15 @@ impl Spec {
             Some(sealed) => sealed.get(file).cloned(),
             None => std::fs::read(self.inputs.folder.join(file)).ok(),
         };
-        open_keys(&self.inputs, &self.prepared.cluster, &read, made)
+        open_keys(&self.inputs, &self.prepared.cluster, &self.sealed_params(), &read, made)
+    }
+
+    /// Sealed files that parameters name; none where the spec cannot be planned, which is told when it is compared.
+    fn sealed_params(&self) -> BTreeSet<String> {
+        if sealed_names(&self.inputs.text).is_empty() {
+            return BTreeSet::new();
+        }
+        self.prepared.plan(Pins::Open).map(|plan| plan.sealed_params()).unwrap_or_default()
     }
 }
 
@@ -40,7 +51,7 @@ impl Secrets {
         let built = [old, new].iter().any(|side| side.spec().is_none());
         let stand = |spec: Option<&Spec>| {
             let cluster = &spec?.prepared.cluster;
-            stand_in(cluster, algorithm(cluster.spec.pki.algorithm, alike, built))
+            stand_in(cluster, spec?.sealed_params(), algorithm(cluster.spec.pki.algorithm, alike, built))
         };
         options.keys = if built { KeySource::OneStandIn } else { KeySource::StandIns };
         // They would be those of stand-ins.

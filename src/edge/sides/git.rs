@@ -1,9 +1,9 @@
 //! A cluster's folder as a git revision has it, read by git's plumbing: no checkout, no index, no hook is touched.
 
-use crate::edge::inputs::Inputs;
+use crate::edge::inputs::{Inputs, sealed_names};
 use crate::edge::process::{ProcessError, Program};
 use crate::recipe::Files;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const GIT: Program = Program { name: "git", package: "git" };
@@ -164,8 +164,9 @@ impl Repository {
             self.contents(&plain.collect::<Result<Vec<_>, _>>()?, revision)
         };
         let mut files = read(&|path| path == name)?;
-        let imports = imports(files.get(name).map(Vec::as_slice).unwrap_or_default());
-        files.extend(read(&|path| path != name && (is_input(path) || imports.contains(path)))?);
+        let spec = String::from_utf8_lossy(files.get(name).map(Vec::as_slice).unwrap_or_default());
+        let sealed = sealed_names(&spec);
+        files.extend(read(&|path| path != name && (is_input(path) || sealed.contains(path)))?);
         Ok(files)
     }
 
@@ -216,13 +217,6 @@ fn no_plain_file(revision: &str, path: &str) -> GitError {
 fn is_input(path: &str) -> bool {
     let file = matches!(path, "kubi.lock" | "vendor/catalog.yaml" | "secrets/root.age");
     file || matches!(path, "recipes" | "secrets") || path.starts_with("recipes/")
-}
-
-/// The sealed files that `spec.pki.import` names; none where the text is no spec, which is told when it is parsed.
-fn imports(spec: &[u8]) -> BTreeSet<String> {
-    let text = String::from_utf8_lossy(spec);
-    let Ok((cluster, _)) = crate::spec::read(&text, &crate::spec::Facts::default()) else { return BTreeSet::new() };
-    cluster.spec.pki.import.into_values().collect()
 }
 
 /// `OBJECT SP TYPE SP SIZE LF CONTENTS LF`, as `git cat-file --batch` answers.

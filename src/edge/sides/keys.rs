@@ -9,7 +9,7 @@ use crate::pki::{ImportedAuthority, KeyCache, Keys};
 use crate::secret::{FILE_LIMIT, RootSecret, unseal, unseal_root};
 use crate::spec::{Algorithm, Cluster, Pki};
 use crate::tree::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
@@ -17,7 +17,13 @@ use zeroize::Zeroizing;
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// The cluster's own keys, from sealed files as the side has them.
-pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>, made: &MadeKeys) -> Result<Keys, KeysError> {
+pub fn open_keys(
+    inputs: &Inputs,
+    cluster: &Cluster,
+    sealed_params: &BTreeSet<String>,
+    read: ReadFile<'_>,
+    made: &MadeKeys,
+) -> Result<Keys, KeysError> {
     let folder = inputs.folder.join("secrets");
     let name = folder.join("root.age");
     let Some(sealed) = &inputs.sealed_root else { return Err(KeysError::NoRoot(name)) };
@@ -31,7 +37,12 @@ pub fn open_keys(inputs: &Inputs, cluster: &Cluster, read: ReadFile<'_>, made: &
         let pem = unseal(file, &sealed, &identities, FILE_LIMIT).map_err(IdentityError::from)?;
         imported.insert(authority.clone(), ImportedAuthority::parse(authority, &pem)?);
     }
-    let keys = Keys::new(root, &cluster.metadata.name, pki).with_imported(imported);
+    let mut opened = BTreeMap::new();
+    for file in sealed_params {
+        let sealed = read(file).ok_or_else(|| KeysError::NoSealed(file.clone()))?;
+        opened.insert(file.clone(), unseal(file, &sealed, &identities, FILE_LIMIT).map_err(IdentityError::from)?);
+    }
+    let keys = Keys::new(root, &cluster.metadata.name, pki).with_imported(imported).with_sealed(opened);
     let kept = SealedKeyCache::new(&folder.join("cache"), identities, recipients(inputs)?);
     let cache = SideCache { kept, made: made.clone(), root: Digest::of(sealed) };
     Ok(keys.with_key_cache(Box::new(cache)))
@@ -70,8 +81,9 @@ impl KeyCache for SideCache {
 
 /// Keys that open nothing: derived from a root that everybody knows, so that both sides of a comparison have the same ones
 /// by name and generation. `algorithm` stands in for the spec's, whose keys may take long to make.
-pub fn stand_in(cluster: &Cluster, algorithm: Algorithm) -> Option<Keys> {
+pub fn stand_in(cluster: &Cluster, sealed_params: BTreeSet<String>, algorithm: Algorithm) -> Option<Keys> {
     let root = RootSecret::from_bytes(&[0; crate::secret::ROOT_LENGTH]).ok()?;
     let pki = Pki { algorithm, ..cluster.spec.pki.clone() };
-    Some(Keys::new(root, &cluster.metadata.name, &pki))
+    let empty = sealed_params.into_iter().map(|file| (file, Zeroizing::default())).collect();
+    Some(Keys::new(root, &cluster.metadata.name, &pki).with_sealed(empty))
 }
