@@ -45,6 +45,8 @@ fn what_is_kept_is_what_a_build_from_nothing_makes() {
     let changes = [
         ("# For trying", "# Only for trying"),
         (worker, "    - {name: lab-worker, labels: {disk: ssd}, roles: [worker]"),
+        // What one worker has brings the controller something.
+        ("labels: {disk: ssd},", "labels: {disk: ssd}, recipes: {runtime: [containerd, kata]},"),
         ("cpus: 1, memory: 1536MiB", "cpus: 2, memory: 1536MiB"),
         ("accelerator: tcg", "accelerator: kvm"),
         ("replicas: 1", "replicas: 2"),
@@ -61,6 +63,7 @@ fn what_is_kept_is_what_a_build_from_nothing_makes() {
         let text = workspace.spec();
         assert!(text.contains(from), "{from}");
         workspace.write_spec(&text.replacen(from, to, 1));
+        workspace.kubi(["lock"]).success();
         workspace.kubi(["build"]).success();
         workspace.kubi(["gc", "--keep", "1"]).success();
         workspace.kubi(["build", "--out", "fresh"]).success();

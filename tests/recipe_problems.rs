@@ -124,10 +124,15 @@ fn a_map_changes_only_the_keys_that_it_names() {
 }
 
 #[test]
-fn a_recipe_whose_manifest_no_controller_brings_is_told() {
-    let warnings = |lines: &str| files_and_warnings(lines).unwrap().1;
-    let workers = "roles: {worker: {recipes: {runtime: [containerd, kata]}}}";
-    assert!(warnings(workers).contains(&"not-on-controllers"));
-    assert!(!warnings("recipes: {runtime: [containerd, kata]}").contains(&"not-on-controllers"));
-    assert!(!warnings("").contains(&"not-on-controllers"));
+fn controllers_bring_the_cluster_what_only_workers_have() {
+    let class = "/etc/kubernetes/addons/20-runtimeclass-kata.yaml";
+    for (lines, expected) in [
+        ("roles: {worker: {recipes: {runtime: [containerd, kata]}}}", true),
+        ("recipes: {runtime: [containerd, kata]}", true),
+        ("", false),
+    ] {
+        let (files, warnings) = files_and_warnings(lines).unwrap();
+        assert_eq!(files.contains_key(class), expected, "{lines}");
+        assert!(warnings.is_empty(), "{lines}: {warnings:?}");
+    }
 }

@@ -65,6 +65,7 @@ impl Shared {
             prepared.cluster.metadata.name,
             spec,
             peers,
+            plan.for_cluster.iter().map(|brought| (&brought.recipe.id, &brought.class.digest)).collect::<Vec<_>>(),
             prepared.lock.base.as_ref().map(|base| (&base.digest, &base.packages)),
             writes_overlays,
             // A keyed hash: tells one root secret from another and says nothing about either.

@@ -33,7 +33,16 @@ pub struct Plan<'a> {
     pub nodes: Vec<NodePlan>,
     /// Template context that is the same for all nodes.
     pub shared: context::Shared,
+    /// What some node has and brings something to every controller.
+    pub for_cluster: Vec<ForCluster>,
     pub warnings: Vec<Problem>,
+}
+
+/// A recipe with files for the cluster, as the first class of nodes has it that has it at all.
+#[derive(Debug)]
+pub struct ForCluster {
+    pub recipe: Arc<Recipe>,
+    pub class: Arc<Class>,
 }
 
 /// Whether everything must be in the lock already. `kubi lock` and `kubi base build` plan before it is.
@@ -91,7 +100,20 @@ pub fn plan<'a>(
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
     }
-    Ok(Plan { cluster, recipes, templates, nodes, shared, warnings: problems })
+    let for_cluster = for_cluster(&nodes);
+    Ok(Plan { cluster, recipes, templates, nodes, shared, for_cluster, warnings: problems })
+}
+
+fn for_cluster(nodes: &[NodePlan]) -> Vec<ForCluster> {
+    let mut found: BTreeMap<&str, ForCluster> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for class in nodes.iter().map(|node| &node.class).filter(|class| seen.insert(Arc::as_ptr(class))) {
+        for recipe in class.recipes.iter().filter(|recipe| recipe.has_files_for_cluster()) {
+            let first = || ForCluster { recipe: Arc::clone(recipe), class: Arc::clone(class) };
+            found.entry(&recipe.id).or_insert_with(first);
+        }
+    }
+    found.into_values().collect()
 }
 
 impl Plan<'_> {

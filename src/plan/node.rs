@@ -1,7 +1,7 @@
 //! One node's plan: its class, and what is its own.
 
-use super::class::Class;
 use super::context::Shared;
+use super::{Class, ForCluster, Plan};
 use crate::libvirt::identity;
 use crate::spec::addressing::{host, pod_cidr};
 use crate::spec::{Cluster, Node, Problem, Role, SpecPath, Value};
@@ -75,9 +75,18 @@ impl NodePlan {
         }))
     }
 
-    /// The context of one of its recipes; `node` is [`NodePlan::value`].
+    /// What the cluster brings it besides its own recipes.
+    pub fn brought<'p>(&self, plan: &'p Plan<'_>) -> impl Iterator<Item = &'p ForCluster> {
+        let controller = self.roles.contains(&Role::Controller);
+        let own = |brought: &ForCluster| self.class.recipes.iter().any(|recipe| recipe.id == brought.recipe.id);
+        plan.for_cluster.iter().filter(move |brought| controller && !own(brought))
+    }
+}
+
+impl Class {
+    /// The context of one of its recipes on a node; `node` is [`NodePlan::value`].
     pub fn context(&self, recipe: &str, node: &tera::Value) -> Context {
-        let mut context = self.class.contexts.get(recipe).cloned().unwrap_or_default();
+        let mut context = self.contexts.get(recipe).cloned().unwrap_or_default();
         context.insert_value("node", node.clone());
         context
     }

@@ -3,7 +3,7 @@
 use super::class::Class;
 use super::layers::Layer;
 use super::node::NodePlan;
-use crate::recipe::{Recipe, Recipes};
+use crate::recipe::{Place, Recipe, Recipes};
 use crate::spec::{Problem, Role, SpecPath};
 use crate::template::{TemplateError, Templates};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,9 +66,9 @@ pub fn missing_on_controllers(nodes: &[NodePlan], problems: &mut Vec<Problem>) {
         nodes.iter().filter(|node| !is_controller(node)).flat_map(recipes).map(|r| (r.id.clone(), r)).collect();
     others.retain(|id, _| !controllers.contains(id));
     for (id, recipe) in others {
-        if let Some(file) = recipe.files.iter().find(|file| file.role == Some(Role::Controller)) {
+        if let Some(file) = recipe.files.iter().find(|file| file.place == Place::Role(Role::Controller)) {
             let message = format!("recipe {id} is on no controller, which would bring the cluster {}", file.path);
-            let help = "choose it for controllers too, or bring what it says by other means";
+            let help = "choose it for controllers too, or put the file below files.cluster/";
             problems.push(Problem::warning("not-on-controllers", SpecPath::of("spec.roles"), message).help(help));
         }
     }

@@ -1,6 +1,6 @@
 //! `load(built-in files, own files) -> Recipes`: folders of bytes become typed recipes.
 
-use super::{Manifest, Recipe, RecipeSource, Recipes};
+use super::{Manifest, Place, Recipe, RecipeSource, Recipes};
 use crate::spec::{Role, from_yaml};
 use crate::tree::{Digest, NodePath};
 use include_dir::{Dir, include_dir};
@@ -133,15 +133,16 @@ fn recipe(id: String, own: bool, files: Files) -> Result<Recipe, RecipeError> {
 
 fn source(shown: &str, file: String, bytes: Vec<u8>) -> Result<RecipeSource, RecipeError> {
     let (folder, below) = file.split_once('/').unwrap_or((file.as_str(), ""));
-    let role = match folder {
-        "files" => None,
-        "files.controller" => Some(Role::Controller),
-        "files.worker" => Some(Role::Worker),
-        "files.etcd" => Some(Role::Etcd),
+    let place = match folder {
+        "files" => Place::All,
+        "files.controller" => Place::Role(Role::Controller),
+        "files.worker" => Place::Role(Role::Worker),
+        "files.etcd" => Place::Role(Role::Etcd),
+        "files.cluster" => Place::Cluster,
         _ => {
             return Err(error(
                 shown,
-                "is in no known folder: use files/, files.controller/, files.worker/ or files.etcd/",
+                "is in no known folder: use files/, files.controller/, files.worker/, files.etcd/ or files.cluster/",
             ));
         }
     };
@@ -151,7 +152,7 @@ fn source(shown: &str, file: String, bytes: Vec<u8>) -> Result<RecipeSource, Rec
     if is_template && std::str::from_utf8(&bytes).is_err() {
         return Err(error(shown, "is a template, but not UTF-8 text"));
     }
-    Ok(RecipeSource { role, path, is_template, bytes, name: file })
+    Ok(RecipeSource { place, path, is_template, bytes, name: file })
 }
 
 #[cfg(test)]

@@ -48,11 +48,21 @@ pub struct Recipe {
     pub own: bool,
 }
 
-/// A file below `files/` or `files.<role>/`.
+/// Which nodes get a file of a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Those that have the recipe: `files/`.
+    All,
+    /// Those of them with this effective role: `files.<role>/`.
+    Role(Role),
+    /// Every controller, when any node of the cluster has the recipe: `files.cluster/`.
+    Cluster,
+}
+
+/// A file below `files/`, `files.<role>/` or `files.cluster/`.
 #[derive(Debug)]
 pub struct RecipeSource {
-    /// Only nodes with this effective role get it; `None` for all.
-    pub role: Option<Role>,
+    pub place: Place,
     pub path: NodePath,
     pub is_template: bool,
     pub bytes: Vec<u8>,
@@ -63,6 +73,10 @@ pub struct RecipeSource {
 impl Recipe {
     pub fn slot(&self) -> &str {
         self.id.split('/').next().unwrap_or(&self.id)
+    }
+
+    pub fn has_files_for_cluster(&self) -> bool {
+        self.files.iter().any(|file| file.place == Place::Cluster)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::RenderError;
 use super::node::{Rendering, Step};
 use super::origin;
-use crate::recipe::{Attributes, RecipeSource};
+use crate::recipe::{Attributes, Place, RecipeSource};
+use crate::spec::Role;
 use crate::template::contents;
 use crate::tree::{Contents, Kind, Mode, Origin, SecretRef};
 
@@ -20,30 +21,42 @@ impl Rendering<'_, '_> {
     }
 
     pub(super) fn files(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        let roles = &self.plan.roles;
+        let wanted = |source: &&RecipeSource| match source.place {
+            Place::All => true,
+            Place::Role(role) => roles.contains(&role),
+            Place::Cluster => roles.contains(&Role::Controller),
+        };
+        step.recipe.files.iter().filter(wanted).try_for_each(|source| self.file(step, source))
+    }
+
+    /// Of a recipe that other nodes have, to a controller.
+    pub(super) fn files_for_cluster(&mut self, step: Step<'_>) -> Result<(), RenderError> {
+        let mut files = step.recipe.files.iter().filter(|source| source.place == Place::Cluster);
+        files.try_for_each(|source| self.file(step, source))
+    }
+
+    fn file(&mut self, step: Step<'_>, source: &RecipeSource) -> Result<(), RenderError> {
         let none = Attributes::default();
-        for source in &step.recipe.files {
-            let attributes = step.recipe.manifest.files.get(&source.path).unwrap_or(&none);
-            let wanted = source.role.is_none_or(|role| self.plan.roles.contains(&role));
-            if !wanted || !self.holds(step, attributes.when.as_deref())? {
-                continue;
-            }
-            let contents = self.contents(step, source)?;
-            let default = match (contents.is_secret(), contents.bytes().starts_with(b"#!")) {
-                (true, _) => Mode::SECRET,
-                (false, true) => Mode::EXECUTABLE,
-                (false, false) => Mode::FILE,
-            };
-            let mode = attributes.mode.unwrap_or(default);
-            if contents.is_secret() && mode.bits() & 0o077 != 0 {
-                let reason = format!("mode {mode} lets others than the owner read a secret: write \"0600\"");
-                return Err(RenderError::recipe(&step.recipe.id, format!("files.{}", source.path), reason));
-            }
-            let owner = self.owner(step, attributes.owner.as_deref())?;
-            let spec = origin::of_source(step.recipe, source);
-            let origin = Origin { recipe: step.recipe.id.clone(), source: source.name.clone(), spec };
-            self.put(source.path.clone(), Kind::File(contents), mode, owner, origin)?;
+        let attributes = step.recipe.manifest.files.get(&source.path).unwrap_or(&none);
+        if !self.holds(step, attributes.when.as_deref())? {
+            return Ok(());
         }
-        Ok(())
+        let contents = self.contents(step, source)?;
+        let default = match (contents.is_secret(), contents.bytes().starts_with(b"#!")) {
+            (true, _) => Mode::SECRET,
+            (false, true) => Mode::EXECUTABLE,
+            (false, false) => Mode::FILE,
+        };
+        let mode = attributes.mode.unwrap_or(default);
+        if contents.is_secret() && mode.bits() & 0o077 != 0 {
+            let reason = format!("mode {mode} lets others than the owner read a secret: write \"0600\"");
+            return Err(RenderError::recipe(&step.recipe.id, format!("files.{}", source.path), reason));
+        }
+        let owner = self.owner(step, attributes.owner.as_deref())?;
+        let spec = origin::of_source(step.recipe, source);
+        let origin = Origin { recipe: step.recipe.id.clone(), source: source.name.clone(), spec };
+        self.put(source.path.clone(), Kind::File(contents), mode, owner, origin)
     }
 
     fn contents(&self, step: Step<'_>, source: &RecipeSource) -> Result<Contents, RenderError> {

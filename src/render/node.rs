@@ -39,13 +39,17 @@ impl<'r, 'a> Rendering<'r, 'a> {
             self.key_pairs(step)?;
             self.kubeconfigs(step)?;
         }
+        for brought in self.plan.brought(self.renderer.plan) {
+            let context = brought.class.context(&brought.recipe.id, &self.node);
+            self.files_for_cluster(Step { recipe: &brought.recipe, context: &context })?;
+        }
         self.system()?;
         self.tree.check_parents()?;
         Ok(self.tree)
     }
 
     pub fn context(&self, recipe: &str) -> Context {
-        self.plan.context(recipe, &self.node)
+        self.plan.class.context(recipe, &self.node)
     }
 
     pub fn holds(&self, step: Step<'_>, when: Option<&str>) -> Result<bool, RenderError> {
