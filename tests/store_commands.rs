@@ -244,6 +244,30 @@ fn gc_keeps_the_last_builds_of_every_cluster_and_nothing_else() {
 }
 
 #[test]
+fn gc_removes_no_blob_while_a_kept_bundle_cannot_be_read() {
+    let out = tempfile::tempdir().unwrap();
+    for version in [2, 4, 6] {
+        build(out.path(), "dev", version).unwrap();
+    }
+    let record = Output::open(out.path()).unwrap().build("dev", 2).unwrap().unwrap();
+    let damaged = out.path().join("store/blobs/sha256").join(record.nodes.values().next().unwrap().bundle.hex());
+    std::fs::write(&damaged, "{").unwrap();
+    let blobs = || list(&out.path().join("store/blobs/sha256")).len();
+    let before = blobs();
+    let (code, _, said) = kubi(out.path(), &["gc", "--keep", "2"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no blob is removed") && said.contains("build 2, "), "{said}");
+    assert_eq!(
+        (blobs(), list(&out.path().join("dev/builds")).len()),
+        (before, 2),
+        "records and images go all the same"
+    );
+    let (code, _, said) = kubi(out.path(), &["gc", "--keep", "1"]);
+    assert!(code == 0 && !said.contains("no blob is removed") && blobs() < before, "{said}");
+    assert_eq!(problems(out.path()), BTreeSet::new());
+}
+
+#[test]
 fn gc_and_verify_know_what_was_deployed() {
     let out = tempfile::tempdir().unwrap();
     build(out.path(), "dev", 2).unwrap();

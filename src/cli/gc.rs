@@ -46,6 +46,14 @@ pub fn run(args: &GcArgs, ui: &Ui) -> Outcome {
             ui.line(path);
         }
     }
+    if let Some(first) = removed.unreadable.first() {
+        let more = match removed.unreadable.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        ui.warning(format!("no blob is removed, because what is needed cannot be told: {first}{more}"));
+        ui.note("remove the damaged file and run `kubi build`, which makes the newest build's again; `--keep 1` gives up older builds");
+    }
     let (builds, images, blobs) = (removed.builds.len(), removed.images.len(), removed.blobs.len());
     let verb = if args.dry_run { "would remove" } else { "removed" };
     let mebibytes = removed.bytes.div_ceil(1 << 20);

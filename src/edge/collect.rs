@@ -19,6 +19,9 @@ pub struct Removed {
     pub images: Vec<String>,
     pub blobs: Vec<String>,
     pub bytes: u64,
+    /// Bundles of kept builds that cannot be read: what they need is not known, so that no blob is removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// Keeps what the newest `keep` builds of every cluster need. Everything that this decides is decided before the first
@@ -37,7 +40,10 @@ pub fn collect(root: &Path, keep: usize, dry_run: bool, waiting: &mut dyn FnMut(
         for record in kept_builds(&output, cluster, keep, &mut removed)? {
             needed.add_build(cluster, &record);
             for node in record.nodes.values() {
-                needed.add_manifest(&output.manifest(&node.bundle)?);
+                match output.manifest(&node.bundle) {
+                    Ok(manifest) => needed.add_manifest(&manifest),
+                    Err(error) => removed.unreadable.push(format!("build {}, {error}", record.number)),
+                }
             }
         }
     }
@@ -134,6 +140,9 @@ fn list_garbage(output: &Output, needed: &Needed, removed: &mut Removed) -> Resu
                 add(output, output.image_path(cluster, &file), &mut removed.images, &mut removed.bytes)?;
             }
         }
+    }
+    if !removed.unreadable.is_empty() {
+        return Ok(());
     }
     let blobs: BTreeSet<&str> = needed.blobs.iter().map(Digest::hex).collect();
     let folder = output.root().join("store/blobs/sha256");
