@@ -11,7 +11,8 @@ mod common;
 
 use common::{package_directory, require_tool, run_tool};
 use kubi::libvirt::{
-    BootInput, ClusterLink, DeployFile, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, deploy_files,
+    BootInput, ClusterLink, DeployFile, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, NodeObject,
+    deploy_files,
 };
 use kubi::spec::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
 use kubi::tree::Digest;
@@ -33,7 +34,7 @@ fn node(index: u8, architecture: Architecture, boot: BootInput, extras: bool, ba
         memory: 2 << 30,
         addresses: Addresses { cluster: [10, 0, 0, index].into(), management: [10, 0, 1, index].into() },
         bundle: Digest::of(&[index]),
-        kubelet: true,
+        kubernetes: Some(NodeObject::default()),
         base: image("base.img", base).into(),
         overlay: image(&format!("node-{index:02}.qcow2"), DiskFormat::Qcow2),
         artifacts: extras.then(|| image("artifacts.squashfs", DiskFormat::Raw).into()),

@@ -4,6 +4,7 @@
 //! an unknown key is an error.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// One build of one cluster. Paths are relative to the file itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -157,6 +158,8 @@ pub struct Node {
     pub disks: Disks,
     pub boot: Boot,
     pub etcd: Option<EtcdMember>,
+    /// Absent in builds of older kubis, too.
+    pub kubernetes: Option<NodeObject>,
     pub wait_for: Vec<Wait>,
 }
 
@@ -246,7 +249,6 @@ pub enum Boot {
         kernel: String,
         initrd: String,
         command_line: String,
-        pool_directory: String,
     },
 }
 
@@ -257,6 +259,15 @@ pub struct EtcdMember {
     pub peer_url: String,
     pub client_url: String,
     pub management_url: String,
+}
+
+/// What a Node has by the spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeObject {
+    pub labels: BTreeMap<String, String>,
+    /// `KEY=VALUE:EFFECT` or `KEY:EFFECT`.
+    pub taints: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -1,12 +1,22 @@
-//! The identities that kubi derives from names alone (docs/deploy-json.md, "Identities"), as far as they tell whose a domain is.
+//! The identities that kubi derives from names alone (docs/deploy-json.md, "Identities"), as far as they tell whose a domain or a
+//! network is.
 
 use crate::build::hex;
 use sha2::{Digest as _, Sha256};
 
 /// A node's domain has this UUID, on whatever hypervisor and in whatever build.
 pub fn domain_uuid(cluster: &str, node: &str) -> String {
+    uuid(&["kubi/domain", cluster, node])
+}
+
+/// A hypervisor's network of one kind (`management` or `cluster`) has this UUID in every build.
+pub fn network_uuid(cluster: &str, hypervisor: &str, kind: &str) -> String {
+    uuid(&["kubi/network", cluster, hypervisor, kind])
+}
+
+fn uuid(fields: &[&str]) -> String {
     let mut hash = Sha256::new();
-    for field in ["kubi/domain", cluster, node] {
+    for field in fields {
         hash.update((field.len() as u64).to_le_bytes());
         hash.update(field.as_bytes());
     }
@@ -25,5 +35,6 @@ mod tests {
     #[test]
     fn it_is_what_kubi_derives() {
         assert_eq!(domain_uuid("dev", "kubi-controller-01"), "3c3dc443-0164-8b40-923b-0d929ffe5b0d");
+        assert_eq!(network_uuid("quorum", "local", "cluster"), "b450d59c-45ea-8bf0-9e35-3950897944bf");
     }
 }

@@ -77,6 +77,10 @@ impl Observed {
     }
 }
 
+/// Serials of a node's throw-away layer and of its data disk, in every build.
+pub const ROOT_SERIAL: &str = "kubi-root";
+pub const DATA_SERIAL: &str = "kubi-data";
+
 /// Client URLs of members of etcd on the management network, by name. While an address changes, there are two.
 pub type MemberUrls = BTreeMap<String, BTreeSet<String>>;
 
@@ -87,6 +91,8 @@ pub struct State {
     pub kvm: bool,
     /// The pool that the deployment names, if it is there.
     pub pool: Option<Pool>,
+    /// Where this user's own libvirt keeps images, when it is that one.
+    pub own_images: Option<String>,
     pub networks: Vec<Network>,
     pub domains: Vec<Domain>,
 }

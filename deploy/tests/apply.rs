@@ -6,6 +6,7 @@ use common::cluster::{BIG, TestCluster, ha, node};
 use common::etcd::BOOT;
 use common::world::Fake;
 use kubi_deploy::apply::ApplyError;
+use kubi_deploy::deployment::Node;
 use kubi_deploy::plan::Step;
 use kubi_deploy::services::Pod;
 use kubi_deploy::upload::SEGMENT;
@@ -91,6 +92,9 @@ fn killed_at_any_call_the_next_run_finishes() {
             .unwrap_or_else(|error| panic!("killed at call {killed_at}: {error}\n{:#?}", fake.log()));
         let left = fake.plan(&next.build());
         assert!(left.is_empty(), "killed at call {killed_at}: {left:?}");
+        let kept = fake.state.lock().unwrap().kept.clone();
+        let in_line = |node: &Node| kept.get(&node.name) == node.kubernetes.as_ref();
+        assert!(next.build().deployment.nodes.iter().all(in_line), "killed at call {killed_at}: {kept:?}");
         assert_eq!(fake.members(), ["c-1", "c-2", "c-4"], "killed at call {killed_at}");
     }
 }
@@ -322,7 +326,10 @@ fn a_budget_that_never_gives_in_stops_and_gives_the_node_back() {
     state.held.insert("web".into());
     drop(state);
     let error = fake.apply(&cluster.change(|c| c.node("w-1").version = 2).build()).unwrap_err();
-    assert!(matches!(error, ApplyError::DrainTimeout { ref pods, .. } if pods == "default/web"), "{error}");
+    assert!(
+        matches!(error, ApplyError::DrainTimeout { ref pods, .. } if pods == "default/web (the disruption budget b has none to spare)"),
+        "{error}"
+    );
     assert!(fake.state.lock().unwrap().cordoned.is_empty());
     assert_eq!(fake.started(), [""; 0]);
 }

@@ -109,7 +109,7 @@ fn three_members() {
         (&["starting"], 30),
         (&["starting"], 300),
     ];
-    let quick = ["apply", "--yes", "--only", MEMBERS, "--shutdown-timeout", "15"];
+    let quick = ["apply", "--yes", "--only", MEMBERS, "--shutdown-timeout", "5"];
     for (number, (until, milliseconds)) in points.into_iter().enumerate() {
         cluster.edit(&format!("{}M}}}}", 203 + number), &format!("{}M}}}}", 204 + number));
         cluster.build();

@@ -3,41 +3,22 @@
 mod common;
 
 use common::e2e::{output, virsh};
-use common::mini::Mini;
+use common::mini::{Mini, NAT, deploy};
+use common::second::{Second, new_folder};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const NAT: &str = "<forward mode='nat'/><bridge name='kubimini'/><mac address='52:00:00:00:00:01'/><ip address='192.168.122.1' prefix='24'/>";
 const STOCK: &str = "<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/>\
     <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>";
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kubi-deploy")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-/// Ends with the exit code that is expected; gives what was printed, errors too.
-#[track_caller]
-fn deploy(folder: &Path, code: i32, arguments: &[&str]) -> String {
-    eprintln!("kubi-deploy {arguments:?}");
-    let output = run(folder, arguments);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "kubi-deploy {arguments:?}\n{text}");
-    text
-}
 
 const APPLY: [&str; 4] = ["apply", "--yes", "--shutdown-timeout", "1"];
 
 fn mini() -> Mini {
-    let work = std::env::var_os("KUBI_E2E").expect("this test is run by scripts/e2e");
-    let folder = Path::new(&work).join("mini");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    let hypervisors = vec![("one", "qemu:///system".to_owned())];
-    Mini { folder, hypervisors, number: 1, memory: 64 << 20, identity: "sha256:1d", network: NAT }
+    Mini::new(new_folder("mini"), "one", "qemu:///system".into(), NAT)
 }
 
 fn define_network(xml: &str) {
@@ -68,9 +49,7 @@ fn a_stock_host() {
     assert_eq!((owner("mini-on-one-root.qcow2"), owner("mini-on-one-data.raw")), (user, user));
 
     // A change, uploads and all, while the base is owned by that user.
-    mini.memory *= 2;
-    mini.number += 1;
-    mini.write();
+    mini.change();
     let applied = deploy(&folder, 0, &APPLY);
     assert!(applied.contains("replace on-one on one: domain XML"), "{applied}");
 
@@ -101,8 +80,7 @@ fn saved_memory(folder: &Path) {
 
 fn a_stranger(mini: &mut Mini) {
     mini.identity = "sha256:2e";
-    mini.number += 1;
-    mini.write();
+    mini.next();
     let plan = deploy(&mini.folder, 1, &["plan"]);
     assert!(plan.contains("is of another cluster that is called mini too"), "{plan}");
     mini.identity = "sha256:1d";
@@ -124,61 +102,13 @@ fn copies(folder: &Path) {
     virsh(&["undefine", "copy"]);
 }
 
-/// A second libvirtd with networks and files of its own.
-struct Second {
-    process: Child,
-    uri: String,
-}
-
-impl Second {
-    fn start() -> Self {
-        let folder = Path::new(&std::env::var_os("KUBI_E2E").unwrap()).join("second");
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(folder.join("images")).unwrap();
-        let script = r#"
-            set -e
-            for place in /etc/libvirt /run /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do
-                mount -t tmpfs -o mode=755 tmpfs $place
-            done
-            mkdir -p /etc/libvirt/qemu/networks /run/libvirt /run/lock /var/lib/libvirt/images
-            mount --bind "$1/images" /var/lib/libvirt/images
-            echo 'security_driver = "none"' > /etc/libvirt/qemu.conf
-            printf 'unix_sock_dir = "%s"\n' "$1" > /etc/libvirt/libvirtd.conf
-            ip link set lo up
-            virtlogd -d
-            exec libvirtd"#;
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--net", "bash", "-c", script, "second"]).arg(&folder);
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let uri = format!("qemu+unix:///system?socket={}/libvirt-sock", folder.display());
-        let second = Self { process, uri };
-        let start = Instant::now();
-        while !Command::new("virsh").args(["-q", "-c", &second.uri, "uri"]).output().unwrap().status.success() {
-            assert!(start.elapsed() < Duration::from_secs(20), "the second libvirtd does not answer");
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        second
-    }
-
-    fn signal(&self, name: &str) {
-        output(Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]));
-    }
-}
-
-impl Drop for Second {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs libvirt: make e2e"]
 fn two_hypervisors() {
-    let second = Second::start();
+    let second = Second::apart();
     let mut mini = mini();
     let folder = mini.folder.clone();
-    mini.hypervisors.push(("two", second.uri.clone()));
+    mini.hypervisors.push(("two", second.socket_uri()));
     mini.write();
     deploy(&folder, 0, &APPLY);
     let status: Value = serde_json::from_str(&deploy(&folder, 0, &["--output", "json", "status"])).unwrap();
@@ -187,9 +117,7 @@ fn two_hypervisors() {
     assert_eq!(states, ["running", "running"], "{status}");
 
     // One that hangs: it accepts connections and says nothing.
-    mini.memory *= 2;
-    mini.number += 1;
-    mini.write();
+    mini.change();
     second.signal("STOP");
     let start = Instant::now();
     let applied = deploy(&folder, 3, &APPLY);
@@ -201,9 +129,7 @@ fn two_hypervisors() {
     assert!(applied.contains("replace on-two") && !applied.contains("replace on-one"), "{applied}");
 
     // One that hangs while it is at work.
-    mini.memory *= 2;
-    mini.number += 1;
-    mini.write();
+    mini.change();
     let mut child = Command::new(env!("CARGO_BIN_EXE_kubi-deploy"));
     child.args(["apply", "--yes", "--shutdown-timeout", "15", "--only", "on-two"]).current_dir(&folder);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -215,7 +141,7 @@ fn two_hypervisors() {
     second.signal("CONT");
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{error}");
-    assert!(error.contains("was lost") && error.contains(&second.uri), "{error}");
+    assert!(error.contains("was lost") && error.contains(&second.socket_uri()), "{error}");
     deploy(&folder, 0, &APPLY);
     deploy(&folder, 0, &["destroy", "--confirm", "mini", "--with-data"]);
 }

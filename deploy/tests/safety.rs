@@ -268,6 +268,28 @@ fn no_second_machine_is_made_of_one_that_may_still_run() {
 }
 
 #[test]
+fn a_hypervisor_that_left_the_spec_keeps_no_networks() {
+    let cluster = two_hypervisors().change(|c| c.node("w-1").hypervisor = "two".into());
+    let next = cluster.change(|c| {
+        c.node("w-1").hypervisor = "one".into();
+        c.hypervisors.retain(|name| name != "two");
+    });
+    let networks = |fake: &Fake| fake.machines["two"].snapshot().networks.len();
+    let fake = running(&cluster);
+    fake.apply(&next.build()).unwrap();
+    assert_eq!(networks(&fake), 0);
+    assert!(fake.plan(&next.build()).is_empty());
+    // Somebody else's domain is on one: that one stays.
+    let fake = running(&cluster);
+    let xml = "<domain><name>x</name><uuid>x</uuid><devices><interface type='network'><source network='dev-cluster'/></interface></devices></domain>";
+    let foreign = common::machine::FakeDomain { xml: xml.into(), since: None };
+    fake.machines["two"].inner.lock().unwrap().domains.insert("x".into(), foreign);
+    fake.apply(&next.build()).unwrap();
+    assert_eq!(networks(&fake), 1);
+    assert!(fake.plan(&next.build()).is_empty());
+}
+
+#[test]
 fn members_that_nobody_runs_are_forgotten() {
     let cluster = ha();
     let fake = running(&cluster);

@@ -1,6 +1,6 @@
 //! Fills `deploy.json` from the input.
 
-use super::domain::{DEFAULT_POOL_DIRECTORY, METADATA_NAMESPACE, ownership};
+use super::domain::{METADATA_NAMESPACE, ownership};
 use super::domain_parts::{ARTIFACTS_SERIAL, DATA_SERIAL, ROOT_SERIAL};
 use super::input::{BootInput, DiskFormat, ImageFile, Input, LibvirtError, NetworkKind, NodeInput};
 use super::schema::{
@@ -197,6 +197,7 @@ fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError
         boot: boot(node),
         wait_for: wait_for(input, node, etcd.as_ref()),
         etcd,
+        kubernetes: node.kubernetes.clone(),
     })
 }
 
@@ -249,7 +250,6 @@ fn boot(node: &NodeInput) -> Boot {
             kernel: kernel.file.clone(),
             initrd: initrd.file.clone(),
             command_line: command_line.clone(),
-            pool_directory: DEFAULT_POOL_DIRECTORY.to_owned(),
         },
     }
 }
@@ -262,7 +262,7 @@ fn wait_for(input: &Input, node: &NodeInput, etcd: Option<&EtcdMember>) -> Vec<W
         let url = format!("https://{}:{}/readyz", node.addresses.management, input.api_port);
         wait.push(Wait::ApiServer { url });
     }
-    if node.kubelet {
+    if node.kubernetes.is_some() {
         let label = node.bundle.hex()[..LABEL_MAX].to_owned();
         wait.push(Wait::Node { name: node.name.clone(), label });
     }

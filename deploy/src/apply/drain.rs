@@ -60,10 +60,10 @@ fn evict_all(world: &World<'_>, name: &str) -> Result<(), ApplyError> {
     loop {
         let late = world.clock.now().saturating_sub(start) >= world.limits.drain;
         match evict_once(world, name) {
-            Ok(going) if going.is_empty() => return Ok(()),
-            Ok(going) if late => {
-                let (seconds, pods) = (world.limits.drain.as_secs(), names(going.iter()));
-                return Err(ApplyError::DrainTimeout { node: name.to_owned(), seconds, pods });
+            Ok(left) if left.is_empty() => return Ok(()),
+            Ok(left) if late => {
+                let (node, seconds, pods) = (name.to_owned(), world.limits.drain.as_secs(), describe(&left));
+                return Err(ApplyError::DrainTimeout { node, seconds, pods });
             }
             Err(error) if late || !error.is_passing() => return Err(error.into()),
             _ => world.clock.sleep(POLL),
@@ -71,19 +71,30 @@ fn evict_all(world: &World<'_>, name: &str) -> Result<(), ApplyError> {
     }
 }
 
+/// A pod that was still there, and what holds it back.
+type Left = (Pod, Option<String>);
+
+fn describe(left: &[Left]) -> String {
+    let describe = |(pod, held): &Left| match held {
+        Some(reason) => format!("{} ({reason})", label(pod)),
+        None => label(pod),
+    };
+    left.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
 /// Asks every pod to go that is not going yet, and gives those that were still there. One that a budget holds back is asked
 /// again the next time.
-fn evict_once(world: &World<'_>, name: &str) -> Result<Vec<Pod>, ServiceError> {
+fn evict_once(world: &World<'_>, name: &str) -> Result<Vec<Left>, ServiceError> {
     let pods = world.services.pods(name)?;
-    let going: Vec<Pod> = pods.into_iter().filter(|pod| !pod.stays()).collect();
-    for pod in going.iter().filter(|pod| !pod.leaving) {
-        world.services.evict(pod)?;
-    }
-    Ok(going)
+    let ask = |pod: Pod| {
+        let held = if pod.leaving { None } else { world.services.evict(&pod)? };
+        Ok((pod, held))
+    };
+    pods.into_iter().filter(|pod| !pod.stays()).map(ask).collect()
 }
 
 /// An API server that is being replaced, or elects a leader, answers again in a moment.
-fn patiently<T>(world: &World<'_>, call: impl Fn() -> Result<T, ServiceError>) -> Result<T, ServiceError> {
+pub fn patiently<T>(world: &World<'_>, call: impl Fn() -> Result<T, ServiceError>) -> Result<T, ServiceError> {
     let start = world.clock.now();
     loop {
         match call() {
@@ -96,7 +107,11 @@ fn patiently<T>(world: &World<'_>, call: impl Fn() -> Result<T, ServiceError>) -
 }
 
 fn names<'a>(pods: impl Iterator<Item = &'a Pod>) -> String {
-    pods.map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect::<Vec<_>>().join(", ")
+    pods.map(label).collect::<Vec<_>>().join(", ")
+}
+
+fn label(pod: &Pod) -> String {
+    format!("{}/{}", pod.namespace, pod.name)
 }
 
 /// Lets pods come to the node again, if it was kubi-deploy that kept them away.

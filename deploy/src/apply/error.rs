@@ -43,13 +43,15 @@ pub enum ApplyError {
     )]
     EtcdRefuses { node: String, source: ServiceError },
     #[error(
-        "node {node} could not be drained within {seconds} s; it is in use again. Still there: {pods}. Give more time with --drain-timeout, or look at their disruption budgets"
+        "node {node} could not be drained within {seconds} s; it is in use again. Still there: {pods}. Give more time with --drain-timeout, or see to what holds them"
     )]
     DrainTimeout { node: String, seconds: u64, pods: String },
     #[error("node {node} runs pods that nothing would make again: {pods}. Remove them, or evict them with --force")]
     BarePods { node: String, pods: String },
     #[error("node {node} cannot be drained: {source}. If the API cannot come back without this, use --no-drain")]
     CannotDrain { node: String, source: ServiceError },
+    #[error("the labels and taints of node {node} could not be set: {source}. Run the same command again")]
+    CannotKeep { node: String, source: ServiceError },
     #[error(
         "controller {node} is not touched: no other API server answers. Look at the other controllers first: kubi-deploy status"
     )]

@@ -92,6 +92,7 @@ pub fn apply(world: &World<'_>, plan: &Plan) -> Result<(), ApplyError> {
             Step::Remove(removal) => remove::remove(world, removal)?,
             Step::Uncordon { node } => drain::uncordon(world, node),
             Step::ForgetMember(old) => remove::forget_member(world, old)?,
+            Step::RemoveNetwork { hypervisor, network } => remove::remove_network(world, hypervisor, network)?,
             // Done above.
             _ => {}
         }

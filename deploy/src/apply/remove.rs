@@ -38,6 +38,18 @@ fn leave_etcd(world: &World<'_>, removal: &Removal) -> Result<(), ApplyError> {
     quorum::dismiss(world, &removal.node, |member| member.name == removal.node)
 }
 
+/// A network that no domain is on any more.
+pub fn remove_network(world: &World<'_>, hypervisor: &str, network: &str) -> Result<(), ApplyError> {
+    let libvirt = world.hypervisor(hypervisor)?;
+    let state = libvirt.observe(world.pool(hypervisor)?)?;
+    if let Some(domain) = state.domains.iter().find(|domain| domain.networks.contains(network)) {
+        world.say(hypervisor, format!("keeps network {network}, which domain {} is on", domain.name));
+        return Ok(());
+    }
+    world.say(hypervisor, format!("removing network {network}"));
+    Ok(libvirt.remove_network(network)?)
+}
+
 /// A member that nobody runs any more.
 pub fn forget_member(world: &World<'_>, old: &OldMember) -> Result<(), ApplyError> {
     quorum::dismiss(world, old.label(), |member| member.id == old.id)

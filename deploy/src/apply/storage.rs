@@ -42,6 +42,7 @@ pub fn prepare(world: &World<'_>, hypervisor: &dyn Hypervisor, step: &Step) -> R
         | Step::Nodes { .. }
         | Step::Remove(_)
         | Step::ForgetMember(_)
+        | Step::RemoveNetwork { .. }
         | Step::Uncordon { .. } => {}
     }
     Ok(())

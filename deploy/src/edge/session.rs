@@ -7,6 +7,7 @@ use crate::hypervisor::{HypervisorError, Libvirt};
 use crate::observed::{MemberUrls, Observed, State};
 use crate::services::{Remote, Services as _, look_at_etcd};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -94,8 +95,11 @@ impl Session {
     }
 
     fn look(&self, name: &str, libvirt: &Result<Arc<Libvirt>, HypervisorError>) -> Result<State, HypervisorError> {
-        let pool = self.declared.get(name).map(|found| found.pool.as_str()).unwrap_or_default();
-        libvirt.as_ref().map_err(Clone::clone)?.observe_in_time(pool)
+        let declared = self.declared.get(name);
+        let pool = declared.map(|found| found.pool.as_str()).unwrap_or_default();
+        let state = libvirt.as_ref().map_err(Clone::clone)?.observe_in_time(pool)?;
+        let own = declared.is_some_and(|found| is_own(&found.uri));
+        Ok(State { own_images: if own { own_images() } else { None }, ..state })
     }
 
     /// Nobody is asked who cannot answer.
@@ -122,6 +126,19 @@ fn declared(folder: &Folder, build: &Build) -> (BTreeMap<String, Hypervisor>, BT
     let built = build.deployment.hypervisors.iter().cloned();
     declared.extend(built.map(|hypervisor| (hypervisor.name.clone(), hypervisor)));
     (declared, places)
+}
+
+/// This user's own libvirt on this machine.
+fn is_own(uri: &str) -> bool {
+    uri.split(['?', '#']).next() == Some("qemu:///session")
+}
+
+/// Where other programs have libvirt's session keep images too.
+fn own_images() -> Option<String> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(absolute);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")).filter(absolute);
+    data.or_else(home)?.join("libvirt/images").into_os_string().into_string().ok()
 }
 
 fn said_to_be_lost(hypervisor: &Hypervisor) -> HypervisorError {

@@ -21,6 +21,7 @@ pub fn observe(connection: &Connection, pool: &str) -> Result<State, HypervisorE
     Ok(State {
         kvm: has_kvm(&capabilities),
         pool: find_pool(connection, pool)?,
+        own_images: None,
         networks: networks(connection)?,
         domains: domains(connection)?,
     })

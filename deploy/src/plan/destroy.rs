@@ -1,7 +1,7 @@
 //! What of a hypervisor is a cluster's own, and goes when the cluster goes.
 
 use crate::build::Build;
-use crate::observed::State;
+use crate::observed::{DATA_SERIAL, ROOT_SERIAL, State};
 use crate::upload::marker;
 use std::collections::BTreeSet;
 
@@ -41,9 +41,9 @@ pub fn destruction<'a>(
         for domain in state.domains.iter().filter(|domain| domain.belongs_to(deployment)) {
             out.domains.insert(domain.name.clone());
             let top = |serial: &str| domain.disks.get(serial).and_then(|disk| disk.chain.first().cloned());
-            candidates.extend(top("kubi-root"));
+            candidates.extend(top(ROOT_SERIAL));
             candidates.extend(crate::apply::console_files(&domain.name));
-            data.extend(top("kubi-data"));
+            data.extend(top(DATA_SERIAL));
         }
         let networks = deployment.networks.iter().filter(|network| network.hypervisor == hypervisor);
         let uuids: BTreeSet<&str> = networks.map(|network| network.uuid.as_str()).collect();

@@ -106,6 +106,15 @@ impl<'a> Context<'a> {
     }
 }
 
+fn networks_left_behind(context: &Context<'_>, changes: &[NodeChange], removals: &[Removal]) -> Vec<Step> {
+    if context.options.only.is_some() {
+        return Vec::new();
+    }
+    let going = changes.iter().filter_map(|change| change.leaves.as_ref()).chain(removals);
+    let going = going.map(|old| (old.hypervisor.as_str(), old.domain.as_str())).collect();
+    networks::left_behind(context.build, context.observed, &going)
+}
+
 /// Compares what was built with what there is.
 pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     let context = Context::new(build, observed, options);
@@ -121,10 +130,12 @@ pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
         problems,
         look_again,
     };
+    let mut network_steps = Vec::new();
+    let changed_networks = networks::steps(build, observed, &mut network_steps, &mut problems);
     if !steps.is_empty() {
         return plan(steps, Vec::new(), problems, true);
     }
-    let changed_networks = networks::steps(build, observed, &mut steps, &mut problems);
+    steps.append(&mut network_steps);
     problems.extend(problem::half_a_network(&context, &changed_networks));
     problems.extend(problem::cut_off_members(&context, &changed_networks));
     problems.extend(data::mixed(&context));
@@ -136,7 +147,9 @@ pub fn plan(build: &Build, observed: &Observed, options: &Options) -> Plan {
     let removals = removals::alone(&context, removals, &changes);
     let forgotten = members::nobodys(&context);
     let risks = risk::risks(&context, &changes, &removals, &changed_networks);
+    let left_behind = networks_left_behind(&context, &changes, &removals);
     steps.extend(order::node_steps(&context, changes, removals, forgotten, &changed_networks));
+    steps.extend(left_behind);
     let left = build.deployment.nodes.iter().filter_map(|node| node.kubernetes_node());
     let left =
         left.filter(|name| observed.nodes.get(*name).is_some_and(|node| node.cordoned) && !touched.contains(*name));

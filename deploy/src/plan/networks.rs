@@ -3,8 +3,9 @@
 use super::{Problem, Step};
 use crate::build::Build;
 use crate::deployment::{Network, NetworkMode, Node};
+use crate::identity::network_uuid;
 use crate::observed::{self, Observed, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The network that libvirt's packages bring along.
 const STOCK: &str = "default";
@@ -60,6 +61,26 @@ fn conflict(build: &Build, network: &Network, state: &State) -> Option<Problem> 
     }
     let taken = state.networks.iter().find(|found| found.active && found.facts.overlaps(&network.cidr))?;
     Some(Problem::RangeTaken { hypervisor, cidr: network.cidr.clone(), by: taken.name.clone(), free: free(state) })
+}
+
+/// Networks of hypervisors that left the spec. A network has no mark, so its name and UUID tell whose it is, and what is on it:
+/// nothing but domains that `going` names, by hypervisor and name.
+pub fn left_behind(build: &Build, observed: &Observed, going: &BTreeSet<(&str, &str)>) -> Vec<Step> {
+    let deployment = &build.deployment;
+    let mut steps = Vec::new();
+    for (hypervisor, state) in &observed.hypervisors {
+        let Some(state) = state.as_ref().ok().filter(|_| deployment.hypervisor(hypervisor).is_none()) else { continue };
+        for kind in ["management", "cluster"] {
+            let (name, uuid) =
+                (format!("{}-{kind}", deployment.cluster), network_uuid(&deployment.cluster, hypervisor, kind));
+            let stays = |domain: &observed::Domain| !going.contains(&(hypervisor.as_str(), domain.name.as_str()));
+            let used = state.domains.iter().any(|domain| domain.networks.contains(&name) && stays(domain));
+            if !used && state.networks.iter().any(|found| found.name == name && found.uuid == uuid) {
+                steps.push(Step::RemoveNetwork { hypervisor: hypervisor.clone(), network: name });
+            }
+        }
+    }
+    steps
 }
 
 fn is_session(uri: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Which domains go.
 
 use super::{Context, NodeChange, Removal};
-use crate::observed::Domain;
+use crate::observed::{DATA_SERIAL, Domain, ROOT_SERIAL};
 use std::collections::BTreeSet;
 
 /// Domains of the cluster that the build does not have on that hypervisor.
@@ -31,8 +31,8 @@ fn removal(context: &Context<'_>, hypervisor: &str, domain: &Domain) -> Option<R
         // The mark knows also when etcd could not be asked.
         etcd_member: wanted.is_none() && (mark.etcd.is_some() || listed),
         healthy: domain.running && mark.healthy,
-        root_volumes: first("kubi-root").into_iter().collect(),
-        data_volumes: first("kubi-data").into_iter().collect(),
+        root_volumes: first(ROOT_SERIAL).into_iter().collect(),
+        data_volumes: first(DATA_SERIAL).into_iter().collect(),
     })
 }
 

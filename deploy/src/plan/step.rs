@@ -52,6 +52,11 @@ pub enum Step {
     },
     /// etcd lists a member that nobody runs.
     ForgetMember(OldMember),
+    /// Of a hypervisor that left the spec, when no node is there any more.
+    RemoveNetwork {
+        hypervisor: String,
+        network: String,
+    },
 }
 
 /// A member in etcd's list that is in neither the build nor any domain.
@@ -110,6 +115,7 @@ impl Step {
             | Step::Nodes { .. }
             | Step::Remove(_)
             | Step::ForgetMember(_)
+            | Step::RemoveNetwork { .. }
             | Step::Uncordon { .. } => None,
         }
     }

@@ -13,10 +13,10 @@ pub fn pools(build: &Build, observed: &Observed, steps: &mut Vec<Step>, problems
         let Some(Ok(state)) = observed.hypervisors.get(&hypervisor.name) else { continue };
         let (name, pool) = (hypervisor.name.clone(), hypervisor.pool.clone());
         match &state.pool {
-            None if is_system(&hypervisor.uri) && pool == "default" => {
-                steps.push(Step::CreatePool { hypervisor: name, pool, directory: DEFAULT_POOL_DIRECTORY.to_owned() });
-            }
-            None => problems.push(Problem::NoPool { hypervisor: name, pool, uri: hypervisor.uri.clone() }),
+            None => match directory(hypervisor, state).filter(|_| pool == "default") {
+                Some(directory) => steps.push(Step::CreatePool { hypervisor: name, pool, directory }),
+                None => problems.push(Problem::NoPool { hypervisor: name, pool, uri: hypervisor.uri.clone() }),
+            },
             Some(found) if !found.is_directory() => {
                 problems.push(Problem::PoolKind { hypervisor: name, pool, found: found.kind.clone() });
             }
@@ -26,8 +26,10 @@ pub fn pools(build: &Build, observed: &Observed, steps: &mut Vec<Step>, problems
     }
 }
 
-fn is_system(uri: &str) -> bool {
-    uri.split(['?', '#']).next().is_some_and(|uri| uri.ends_with("/system"))
+/// Where libvirt's own `default` pool is, of the system or of the user.
+fn directory(hypervisor: &Hypervisor, state: &State) -> Option<String> {
+    let is_system = hypervisor.uri.split(['?', '#']).next().is_some_and(|uri| uri.ends_with("/system"));
+    is_system.then(|| DEFAULT_POOL_DIRECTORY.to_owned()).or_else(|| state.own_images.clone())
 }
 
 /// Images that changed nodes need and a pool does not have whole.

@@ -11,7 +11,10 @@ pub fn plan_text(plan: &Plan) -> String {
         let _ = writeln!(out, "problem: {problem}");
     }
     if plan.is_empty() {
-        let _ = writeln!(out, "{}: build {} is what runs; nothing to do", plan.cluster, plan.build);
+        let _ = match plan.problems.is_empty() {
+            true => writeln!(out, "{}: build {} is what runs; nothing to do", plan.cluster, plan.build),
+            false => writeln!(out, "{}: nothing else to do on the way to build {}", plan.cluster, plan.build),
+        };
         return out;
     }
     let _ = writeln!(out, "{}: to build {}", plan.cluster, plan.build);
@@ -73,6 +76,9 @@ fn step_text(out: &mut String, step: &Step) {
             let member = if removal.etcd_member { "; etcd forgets the member" } else { "" };
             let data = removal.data_volumes.iter().map(|volume| format!("; keeps {volume}")).collect::<String>();
             writeln!(out, "remove {} from {}: {why}{member}{data}", removal.node, removal.hypervisor)
+        }
+        Step::RemoveNetwork { hypervisor, network } => {
+            writeln!(out, "remove network {network} from {hypervisor}, which is not in the build")
         }
         Step::ForgetMember(old) => writeln!(out, "etcd forgets {}: nobody runs it", old.label()),
     };

@@ -82,6 +82,11 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
 /// What an API's error says, or the end of its text: a failing `/readyz` lists checks and ends with the verdict.
 pub fn message(text: &str) -> String {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
+    // That an eviction is refused is said first, and by which budget only here.
+    let causes = value["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(budget) = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget") {
+        return self::text(&budget["message"]);
+    }
     let known = ["message", "error"].iter().find_map(|key| value[key].as_str());
     known.unwrap_or_else(|| text.trim_end().lines().last().unwrap_or_default()).chars().take(300).collect()
 }

@@ -1,7 +1,8 @@
 //! The few calls of the Kubernetes API that replacing nodes and showing a cluster need.
 
-use super::ServiceError;
 use super::http::{Http, text};
+use super::{ServiceError, keep};
+use crate::deployment::NodeObject;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -129,19 +130,24 @@ impl Api<'_> {
         Ok(self.list(&format!("/api/v1/pods{filter}"))?.iter().map(pod).collect())
     }
 
-    pub fn evict(&self, pod: &Pod) -> Result<bool, ServiceError> {
+    pub fn evict(&self, pod: &Pod) -> Result<Option<String>, ServiceError> {
         let (namespace, name) = (&pod.namespace, &pod.name);
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/eviction");
         let body = json!({
             "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}
         });
         match self.call(&Method::POST, &path, Some((JSON, &body))) {
-            Ok(_) => Ok(true),
-            Err(error) if error.status() == Some(404) => Ok(true),
+            Ok(_) => Ok(None),
+            Err(error) if error.status() == Some(404) => Ok(None),
             // Too many requests: a disruption budget has nothing to spare.
-            Err(error) if error.status() == Some(429) => Ok(false),
+            Err(ServiceError::Refused { status: 429, message, .. }) => Ok(Some(message)),
             Err(error) => Err(error),
         }
+    }
+
+    pub fn keep(&self, name: &str, wanted: &NodeObject) -> Result<(), ServiceError> {
+        let found = self.get(&format!("/api/v1/nodes/{name}"))?;
+        keep::patch(&found, wanted).map_or(Ok(()), |patch| self.patch_node(name, &patch))
     }
 
     pub fn delete_node(&self, name: &str) -> Result<(), ServiceError> {

@@ -6,6 +6,7 @@ mod credentials;
 mod etcd;
 mod expiry;
 mod http;
+mod keep;
 mod kubernetes;
 mod look;
 mod merge;
@@ -20,7 +21,7 @@ pub use look::look_at_etcd;
 pub use merge::merge_kubeconfig;
 pub use remote::Remote;
 
-use crate::deployment::Wait;
+use crate::deployment::{NodeObject, Wait};
 
 /// Why a service did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +39,8 @@ pub enum ServiceError {
 impl ServiceError {
     /// Whether the same call may well succeed in a moment.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. }) || self.status().is_some_and(|status| status >= 500)
+        // 409: somebody else has changed it in between.
+        matches!(self, Self::Unreachable { .. }) || self.status().is_some_and(|status| status >= 500 || status == 409)
     }
 
     pub fn status(&self) -> Option<u16> {
@@ -72,7 +74,9 @@ pub trait Services: Sync {
     /// Only where [`Services::cordon`] did it.
     fn uncordon(&self, node: &str) -> Result<(), ServiceError>;
     fn pods(&self, node: &str) -> Result<Vec<Pod>, ServiceError>;
-    /// False when a disruption budget says not now.
-    fn evict(&self, pod: &Pod) -> Result<bool, ServiceError>;
+    /// What says not now, a disruption budget, in the API's own words.
+    fn evict(&self, pod: &Pod) -> Result<Option<String>, ServiceError>;
     fn delete_node(&self, node: &str) -> Result<(), ServiceError>;
+    /// Brings the labels and taints that kubi has set, or should, in line with the build.
+    fn keep(&self, node: &str, wanted: &NodeObject) -> Result<(), ServiceError>;
 }

@@ -3,7 +3,7 @@
 use super::http::{Http, Pem, message};
 use super::kubernetes::{Api, in_turn};
 use super::{Credentials, MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, etcd};
-use crate::deployment::{Deployment, Wait};
+use crate::deployment::{Deployment, NodeObject, Wait};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -57,7 +57,7 @@ impl Remote {
         others.extend(urls.filter(|url| !self.members.contains(url)).cloned());
     }
 
-    /// Asks members in turn until one answers.
+    /// Asks members in turn until one does it. Of errors, what a member has answered says most.
     fn any_member<T>(&self, call: impl Fn(&Http, &str) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
         let http = self.etcd()?;
         let mut last = ServiceError::NoCredentials("the build has no etcd member".to_owned());
@@ -69,7 +69,8 @@ impl Remote {
                     self.preferred_member.store(place, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(error) => last = error,
+                Err(error) if error.status().is_some() || last.status().is_none() => last = error,
+                Err(_) => {}
             }
         }
         Err(last)
@@ -149,11 +150,15 @@ impl Services for Remote {
         self.api()?.pods(&format!("?fieldSelector=spec.nodeName%3D{node}"))
     }
 
-    fn evict(&self, pod: &Pod) -> Result<bool, ServiceError> {
+    fn evict(&self, pod: &Pod) -> Result<Option<String>, ServiceError> {
         self.api()?.evict(pod)
     }
 
     fn delete_node(&self, node: &str) -> Result<(), ServiceError> {
         self.api()?.delete_node(node)
+    }
+
+    fn keep(&self, node: &str, wanted: &NodeObject) -> Result<(), ServiceError> {
+        self.api()?.keep(node, wanted)
     }
 }

@@ -2,7 +2,7 @@
 
 use kubi_deploy::build::{Build, digest};
 use kubi_deploy::deployment::Deployment;
-use kubi_deploy::identity::domain_uuid;
+use kubi_deploy::identity::{domain_uuid, network_uuid};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -128,7 +128,7 @@ impl TestCluster {
     }
 
     pub fn network_uuid(&self, hypervisor: &str, kind: &str) -> String {
-        format!("net-{}-{hypervisor}-{kind}", self.name)
+        network_uuid(&self.name, hypervisor, kind)
     }
 
     fn network_xml(&self, hypervisor: &str, kind: &str) -> String {
@@ -233,7 +233,7 @@ impl TestCluster {
                       "artifacts": {"file": image_name("artifacts", node.artifacts, ".squashfs"), "serial": "kubi-artifacts"},
                       "data": {"volume": format!("{cluster}-{name}-data.raw"), "format": "raw", "size": node.data,
                                "serial": "kubi-data"}},
-            "boot": {"kind": "firmware"}, "waitFor": wait,
+            "boot": {"kind": "firmware"}, "waitFor": wait, "kubernetes": {"labels": {"version": node.version.to_string()}},
         });
         etcd.into_iter().for_each(|etcd| value["etcd"] = etcd);
         value

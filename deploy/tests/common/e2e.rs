@@ -130,7 +130,7 @@ impl Writer {
                     true => drop(acknowledged.insert(key)),
                     false => failed += 1,
                 }
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(Duration::from_millis(300));
             }
             (acknowledged, failed)
         });

@@ -107,7 +107,8 @@ impl Machine {
             facts: NetworkFacts::read(xml).unwrap(),
         });
         let domains = inner.domains.values().map(|domain| Domain::read(&domain.xml, domain.since.is_some()).unwrap());
-        State { kvm: inner.kvm, pool: Some(pool), networks: networks.collect(), domains: domains.collect() }
+        let (networks, domains) = (networks.collect(), domains.collect());
+        State { kvm: inner.kvm, pool: Some(pool), networks, domains, ..State::default() }
     }
 }
 

@@ -4,7 +4,11 @@ use kubi_deploy::build::digest;
 use kubi_deploy::identity::domain_uuid;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+
+pub const NAT: &str = "<forward mode='nat'/><bridge name='kubimini'/><mac address='52:00:00:00:00:01'/><ip address='192.168.122.1' prefix='24'/>";
+/// A bridge that the test makes.
+pub const BRIDGE: &str = "<forward mode='bridge'/><bridge name='br-mini'/>";
 
 /// One node on each of its hypervisors, by name and URI; nothing is waited for.
 pub struct Mini {
@@ -18,6 +22,29 @@ pub struct Mini {
 }
 
 impl Mini {
+    pub fn new(folder: PathBuf, hypervisor: &'static str, uri: String, network: &'static str) -> Self {
+        let hypervisors = vec![(hypervisor, uri)];
+        Self { folder, hypervisors, number: 1, memory: 64 << 20, identity: "sha256:1d", network }
+    }
+
+    /// The next build, whose only hypervisor is reached another way.
+    pub fn again(&mut self, uri: String) {
+        self.hypervisors[0].1 = uri;
+        self.next();
+    }
+
+    /// The next build.
+    pub fn next(&mut self) {
+        self.number += 1;
+        self.write();
+    }
+
+    /// The next build, in which every machine is another one.
+    pub fn change(&mut self) {
+        self.memory *= 2;
+        self.next();
+    }
+
     fn image(&self, name: &str, backing: Option<&str>) -> Value {
         let images = self.folder.join("out/mini/images");
         std::fs::create_dir_all(&images).unwrap();
@@ -98,6 +125,24 @@ impl Mini {
         }
         write(&self.folder.join("out/mini/build.json"), &json!({"number": self.number, "files": digests}).to_string());
     }
+}
+
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kubi-deploy")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Ends with the exit code that is expected; gives what was printed, errors too.
+#[track_caller]
+pub fn deploy(folder: &Path, code: i32, arguments: &[&str]) -> String {
+    eprintln!("kubi-deploy {arguments:?}");
+    expect(code, arguments, &run(folder, arguments))
+}
+
+#[track_caller]
+pub fn expect(code: i32, arguments: &[&str], output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "kubi-deploy {arguments:?}\n{text}");
+    text
 }
 
 fn write(path: &Path, text: &str) {

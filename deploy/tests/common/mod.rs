@@ -14,4 +14,5 @@ pub mod etcd;
 pub mod folder;
 pub mod machine;
 pub mod mini;
+pub mod second;
 pub mod world;

@@ -5,7 +5,7 @@ use super::etcd::{BOOT, Etcd, Guest};
 use super::machine::{Machine, Shared};
 use kubi_deploy::apply::{ApplyError, Clock, Event, Limits, Report, World, apply};
 use kubi_deploy::build::Build;
-use kubi_deploy::deployment::{Deployment, Node, Wait};
+use kubi_deploy::deployment::{Deployment, Node, NodeObject, Wait};
 use kubi_deploy::hypervisor::Hypervisor;
 use kubi_deploy::mark::Mark;
 use kubi_deploy::observed::{Domain, Observed};
@@ -28,6 +28,8 @@ pub struct ServiceState {
     /// Pods that a disruption budget holds.
     pub held: BTreeSet<String>,
     pub deleted_nodes: Vec<String>,
+    /// What Nodes were told to have.
+    pub kept: BTreeMap<String, NodeObject>,
 }
 
 pub struct Fake {
@@ -452,21 +454,28 @@ impl Services for Fake {
         Ok(state.pods.iter().filter(|pod| pod.node == node).cloned().collect())
     }
 
-    fn evict(&self, pod: &Pod) -> Result<bool, ServiceError> {
+    fn evict(&self, pod: &Pod) -> Result<Option<String>, ServiceError> {
         let held = self.state.lock().unwrap().held.contains(&pod.name);
         self.ask(format!("{}kubernetes: evict {}", if held { "ask " } else { "" }, pod.name))?;
         let mut state = self.state.lock().unwrap();
         if held {
-            return Ok(false);
+            return Ok(Some("the disruption budget b has none to spare".into()));
         }
         state.pods.retain(|other| other.name != pod.name);
-        Ok(true)
+        Ok(None)
     }
 
     fn delete_node(&self, node: &str) -> Result<(), ServiceError> {
         self.ask(format!("kubernetes: delete {node}"))?;
         self.state.lock().unwrap().deleted_nodes.push(node.to_owned());
         self.kubernetes_nodes.lock().unwrap().remove(node);
+        Ok(())
+    }
+
+    fn keep(&self, node: &str, wanted: &NodeObject) -> Result<(), ServiceError> {
+        self.ask(format!("kubernetes: keep the labels of {node}"))?;
+        assert!(self.told(node).is_some(), "{node} is not there yet");
+        self.state.lock().unwrap().kept.insert(node.to_owned(), wanted.clone());
         Ok(())
     }
 }
