@@ -175,7 +175,7 @@ fn thousand() -> (kubi::diff::Diff, kubi::report::BuildReport) {
     };
     let nodes = after.trees.keys().map(node).collect();
     let origins = vec![Origin::default()];
-    (diff, kubi::report::BuildReport { nodes, files, origins, contents: Default::default(), certificates: vec![] })
+    (diff, kubi::report::BuildReport { nodes, files, origins, ..Default::default() })
 }
 
 #[test]

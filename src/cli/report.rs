@@ -1,13 +1,17 @@
 //! `kubi report`: one page about a cluster's newest build.
 
+use super::clock::today;
 use super::out::OutArgs;
 use super::{Exit, Failure, Outcome, Ui};
-use crate::diff::Diff;
+use crate::diff::risk::{Standing, judge_alone};
+use crate::diff::{Diff, Risk, Side as _, SideInfo};
 use crate::edge::files;
 use crate::edge::inputs::Inputs;
 use crate::edge::output::Output;
+use crate::edge::sides::OutputSide;
 use crate::plan::effective_roles;
 use crate::report::{BuildReport, Collector, Page, Topology, html};
+use crate::spec::units::Date;
 use crate::spec::{Facts, Role};
 use crate::store::{BuildRecord, ReviewManifest};
 use crate::tree::Tree;
@@ -17,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  kubi report                     kubi-report.html: topology, nodes and files, certificates
+  kubi report                     kubi-report.html: risks, topology, nodes and files, certificates
   kubi report --to - > page.html
   kubi diff --format html         the same kind of page about a change
 
@@ -36,6 +40,9 @@ pub struct ReportArgs {
     /// The page; `-` for standard output
     #[arg(long, value_name = "FILE", default_value = "kubi-report.html")]
     pub to: PathBuf,
+    /// The day by which expiry is judged; that of SOURCE_DATE_EPOCH, or today, when not given
+    #[arg(long, value_name = "DATE", value_parser = super::diff::parse_date)]
+    pub today: Option<Date>,
 }
 
 pub fn run(args: &ReportArgs, ui: &Ui) -> Outcome {
@@ -44,7 +51,9 @@ pub fn run(args: &ReportArgs, ui: &Ui) -> Outcome {
     let out = args.out.clone().unwrap_or_else(|| inputs.folder.join("out"));
     let output = OutArgs { out, cluster: Some(topology.cluster.clone()) }.open()?;
     let record = output.built(&topology.cluster)?;
-    let build = collect(&output, &topology.cluster, &record, &roles(&inputs), ui)?;
+    let mut build = collect(&output, &topology.cluster, &record, &roles(&inputs), ui)?;
+    let day = args.today.unwrap_or_else(today);
+    build.risks = risks(&build, output, &topology.cluster, &record, day)?;
     let build_label = format!("build {}", record.number);
     let title = format!("{}, {build_label}", topology.cluster);
     let page = Page { title, topology: Some(&topology), build: Some(&build), build_label, ..Page::default() };
@@ -81,6 +90,20 @@ pub(super) fn about_change(diff: &Diff, file: &Path, out: Option<&Path>, ui: &Ui
         diff: Some(diff),
     };
     html(&page).map_err(Failure::machine)
+}
+
+/// What of the build by itself should not be passed over.
+fn risks(
+    build: &BuildReport,
+    output: Output,
+    cluster: &str,
+    record: &BuildRecord,
+    day: Date,
+) -> Result<Vec<Risk>, Failure> {
+    let info = SideInfo { label: format!("build {}", record.number), ..SideInfo::default() };
+    let side = OutputSide::new(output, cluster, record.clone(), true, info);
+    let (authorities, weak) = (build.authorities.as_slice(), build.weak.as_slice());
+    Ok(judge_alone(&Standing { facts: side.facts()?, now: Some(day.unix_seconds()), authorities, weak }))
 }
 
 /// Roles by node, of the spec as it is now; a node that left it has none.

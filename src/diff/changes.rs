@@ -49,36 +49,25 @@ impl Sides<'_> {
         let mut fields = attributes(pair, stand_in);
         let differ =
             pair.before.as_ref().and_then(|e| e.digest.as_ref()) != pair.after.as_ref().and_then(|e| e.digest.as_ref());
-        let (compared, weakened) = if differ { self.contents(pair, node)? } else { Default::default() };
-        let hunks = compared.hunks;
+        let places = (Place { side: self.before, node }, Place { side: self.after, node });
+        let (mut compared, weakened) = match differ {
+            true => contents(pair, places.0.read(pair.before.as_ref())?, places.1.read(pair.after.as_ref())?),
+            false => Default::default(),
+        };
         if !stand_in || pair.state() != State::Changed {
-            fields.extend(compared.fields);
+            fields.append(&mut compared.fields);
         } else {
             let known = self.known_keys(pair, node, nodes)?;
-            fields.extend(without_stand_ins(compared.fields, &compared.tags, known));
-            if fields.is_empty() && hunks.is_empty() && compared.format != Format::Binary {
+            fields.extend(without_stand_ins(std::mem::take(&mut compared.fields), &compared.tags, known));
+            if fields.is_empty() && compared.hunks.is_empty() && compared.format != Format::Binary {
                 return Ok(None);
             }
-            if fields.is_empty() && only_keys(compared.format, &hunks) {
+            if fields.is_empty() && only_keys(compared.format, &compared.hunks) {
                 return Ok(None);
             }
         }
-        let untold = if fields.is_empty() { Vec::new() } else { compared.untold };
-        Ok(Some(Change {
-            path: pair.path.clone(),
-            state: pair.state(),
-            renamed_from: pair.renamed_from.clone(),
-            format: compared.format.name().to_owned(),
-            tags: compared.tags,
-            fields,
-            hunks,
-            untold,
-            pattern: false,
-            per_node: Vec::new(),
-            origin: Origin::default(),
-            why: Why::default(),
-            weakened,
-        }))
+        let change = Change::new(pair.path.clone(), pair.state(), Compared { fields, ..compared });
+        Ok(Some(Change { renamed_from: pair.renamed_from.clone(), weakened, ..change }))
     }
 
     /// What the spec says about the file's keys.
@@ -92,7 +81,7 @@ impl Sides<'_> {
     }
 
     /// Where an entry comes from, on the new side or the old one; each node's are read once.
-    fn origin(&self, newer: bool, node: &str, path: &str) -> Result<Option<Origin>, SideError> {
+    pub fn origin(&self, newer: bool, node: &str, path: &str) -> Result<Option<Origin>, SideError> {
         let place = (newer, node.to_owned());
         let known = self.origins.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         let origins = match known {
@@ -104,28 +93,6 @@ impl Sides<'_> {
             }
         };
         Ok(origins.get(path).cloned())
-    }
-
-    /// How the contents differ, and which protections they give up.
-    fn contents(&self, pair: &Pair, node: &str) -> Result<(Compared, Vec<String>), SideError> {
-        let read = |side: &dyn Side, entry: &Option<SideEntry>| -> Result<Option<Vec<u8>>, SideError> {
-            let Some(entry) = entry.as_ref().filter(|entry| entry.kind == "file") else { return Ok(None) };
-            let bytes = side.contents(node, entry)?;
-            Ok(Some(entry.without_commitments(&bytes)))
-        };
-        let (old, new) = (read(self.before, &pair.before)?, read(self.after, &pair.after)?);
-        let mut compared = compare(&pair.path, old.as_deref(), new.as_deref());
-        if matches!(compared.format, Format::Binary | Format::Large) {
-            let size = |entry: &Option<SideEntry>| entry.as_ref()?.size.map(|size| format!("{size} bytes"));
-            let digest = |entry: &Option<SideEntry>| Some(short(entry.as_ref()?.digest.as_ref()?.as_str()));
-            compared.fields.extend(FieldChange::between("size", size(&pair.before), size(&pair.after)));
-            compared.fields.extend(FieldChange::between("digest", digest(&pair.before), digest(&pair.after)));
-        }
-        let text = |bytes: &Option<Vec<u8>>| {
-            bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok().map(str::to_owned))
-        };
-        let weakened = weakened(&pair.path, compared.format, text(&old).as_deref(), text(&new).as_deref());
-        Ok((compared, weakened))
     }
 
     /// Adds origins, those of a group's first node; each node's are read once. Where one side does not keep them, the
@@ -145,6 +112,60 @@ impl Sides<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A node on one side.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub side: &'a dyn Side,
+    pub node: &'a str,
+}
+
+impl Place<'_> {
+    /// What is in the entry, without commitments; `None` where it is no file.
+    pub fn read(self, entry: Option<&SideEntry>) -> Result<Option<Vec<u8>>, SideError> {
+        let Some(entry) = entry.filter(|entry| entry.kind == "file") else { return Ok(None) };
+        let bytes = self.side.contents(self.node, entry)?;
+        Ok(Some(entry.without_commitments(&bytes)))
+    }
+}
+
+/// How contents differ, and which protections they give up.
+pub(super) fn contents(pair: &Pair, old: Option<Vec<u8>>, new: Option<Vec<u8>>) -> (Compared, Vec<String>) {
+    let mut compared = compare(&pair.path, old.as_deref(), new.as_deref());
+    if matches!(compared.format, Format::Binary | Format::Large) {
+        let size = |entry: &Option<SideEntry>| entry.as_ref()?.size.map(|size| format!("{size} bytes"));
+        let digest = |entry: &Option<SideEntry>| Some(short(entry.as_ref()?.digest.as_ref()?.as_str()));
+        compared.fields.extend(FieldChange::between("size", size(&pair.before), size(&pair.after)));
+        compared.fields.extend(FieldChange::between("digest", digest(&pair.before), digest(&pair.after)));
+    }
+    let text =
+        |bytes: &Option<Vec<u8>>| bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok().map(str::to_owned));
+    let weakened = weakened(&pair.path, compared.format, text(&old).as_deref(), text(&new).as_deref());
+    (compared, weakened)
+}
+
+impl Change {
+    /// A change as it was read; where it comes from and why is added later.
+    pub(super) fn new(path: String, state: State, compared: Compared) -> Self {
+        let untold = if compared.fields.is_empty() { Vec::new() } else { compared.untold };
+        Self {
+            path,
+            state,
+            renamed_from: None,
+            format: compared.format.name().to_owned(),
+            tags: compared.tags,
+            fields: compared.fields,
+            hunks: compared.hunks,
+            untold,
+            pattern: false,
+            per_node: Vec::new(),
+            origin: Origin::default(),
+            why: Why::default(),
+            weakened: Vec::new(),
+            still_named: Vec::new(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::names::matches;
 use super::node_list::{in_order, replaced, summary};
 use super::order::{deployment, start_order};
 use super::side::{Side, SideError};
-use super::{risk, why::why};
+use super::{risk, whole, why::why};
 use crate::tree::Origin;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,12 +59,14 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
     let found = sides.changes(&mut trees)?;
     let mut groups = group::group(found, old, new, &order);
     sides.add_origins(&mut groups)?;
+    sides.add_still_named(&mut groups)?;
     for group in &mut groups {
         for change in &mut group.changes {
             change.why = why(&change.origin, &group.nodes.names, &moved, &other_inputs, &sides.keys);
         }
     }
     let libvirt = group::group(sides.libvirt(&names)?, old, new, &order);
+    let (added, removed) = (sides.whole_nodes(&names, &order, true)?, sides.whole_nodes(&names, &order, false)?);
     let nodes = sides.nodes(&names, &order, trees)?;
     let touched = nodes.iter().map(|node| (node.name.clone(), node.state)).collect();
     let deployment = deployment(old, new, &touched);
@@ -80,11 +82,15 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         inputs: other_inputs,
         groups,
         libvirt,
+        added,
+        removed,
         replacement: replaced(&deployment),
         nodes: in_order(nodes, &deployment),
         deployment,
     };
-    diff.risks = risk::judge(&diff, old, new, options);
+    let known =
+        risk::Known { authorities: sides.imported_authorities()?, weak: whole::weak(&diff.added, &diff.groups) };
+    diff.risks = risk::judge(&diff, old, new, &known, options);
     diff.summary = summary(&diff, names.len());
     Ok(diff)
 }

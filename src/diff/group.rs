@@ -25,7 +25,10 @@ pub fn group(found: Vec<Found>, before: Option<&Facts>, after: Option<&Facts>, o
     let shared = Shared::of(&found);
     let mut alike: BTreeMap<String, Vec<(Found, Change)>> = BTreeMap::new();
     for one in found {
-        let pattern = pattern(&one, &shared, before, after);
+        let pattern = match one.nodes.as_slice() {
+            [node] => pattern(&one.change, &shared, &values(before, node), &values(after, node)),
+            _ => one.change.clone(),
+        };
         alike.entry(key(&pattern)).or_default().push((one, pattern));
     }
     let mut by_nodes: BTreeMap<Vec<(usize, String)>, Vec<Change>> = BTreeMap::new();
@@ -48,7 +51,7 @@ pub fn group(found: Vec<Found>, before: Option<&Facts>, after: Option<&Facts>, o
 }
 
 /// One change for all that are alike: the change itself where there is one, else the pattern with each node's values.
-fn join(alike: Vec<(Found, Change)>) -> Option<Change> {
+pub fn join(alike: Vec<(Found, Change)>) -> Option<Change> {
     let several = alike.len() > 1;
     let shows = alike.iter().any(|(one, pattern)| shows_pattern(&one.change, pattern));
     let per_node = match several && shows {
@@ -76,7 +79,7 @@ fn node_values(found: &Found, pattern: &Change) -> Vec<NodeValues> {
 }
 
 /// Changed lines that no field tells of.
-fn lines(change: &Change) -> impl Iterator<Item = &Line> {
+pub fn lines(change: &Change) -> impl Iterator<Item = &Line> {
     let all = change.fields.is_empty();
     let hunks = change.hunks.iter().enumerate().filter(move |(at, _)| all || change.untold.contains(at));
     hunks.flat_map(|(_, hunk)| &hunk.lines).filter(|line| line.kind != LineKind::Same)
@@ -84,7 +87,7 @@ fn lines(change: &Change) -> impl Iterator<Item = &Line> {
 
 /// Equal for changes that are shown as one. Where they come from is looked up for all nodes together, and lines around a
 /// change may name other nodes.
-fn key(pattern: &Change) -> String {
+pub fn key(pattern: &Change) -> String {
     let lines: Vec<_> = lines(pattern).map(|line| (line.kind, &line.text)).collect();
     let Change { path, state, renamed_from, format, tags, fields, .. } = pattern;
     format!("{:?}", (path, state, renamed_from, format, tags, fields, lines))
@@ -92,10 +95,11 @@ fn key(pattern: &Change) -> String {
 
 /// How many nodes have literally the same field or line of a file. What several have is no node's own, whatever
 /// addresses are in it.
-struct Shared(BTreeMap<String, usize>);
+#[derive(Default)]
+pub struct Shared(BTreeMap<String, usize>);
 
 impl Shared {
-    fn of(found: &[Found]) -> Self {
+    pub fn of<'a>(found: impl IntoIterator<Item = &'a Found>) -> Self {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for one in found {
             let lines = one.change.hunks.iter().flat_map(|hunk| &hunk.lines).map(|line| line_key(&one.change, line));
@@ -119,25 +123,20 @@ fn line_key(change: &Change, line: &Line) -> String {
     format!("{:?}", (&change.path, line.kind, &line.text))
 }
 
-/// The change with names for those values of its first node that no other node has.
-fn pattern(found: &Found, shared: &Shared, before: Option<&Facts>, after: Option<&Facts>) -> Change {
-    let mut change = found.change.clone();
-    if found.nodes.len() != 1 {
-        return change;
-    }
-    let node = found.nodes.first().map_or("", String::as_str);
-    let (old, new) = (values(before, node), values(after, node));
+/// The change of one node with names for those of its values that no other node has.
+pub fn pattern(literal: &Change, shared: &Shared, old: &Values, new: &Values) -> Change {
+    let mut change = literal.clone();
     for field in change.fields.iter_mut() {
-        if !shared.has(&field_key(&found.change, field)) {
-            *field = pattern_of(field, &old, &new);
+        if !shared.has(&field_key(literal, field)) {
+            *field = pattern_of(field, old, new);
         }
     }
     // Where fields tell it, nobody reads the lines as a pattern.
     let all = change.fields.is_empty();
-    let hunks = change.hunks.iter_mut().enumerate().filter(|(at, _)| all || found.change.untold.contains(at));
+    let hunks = change.hunks.iter_mut().enumerate().filter(|(at, _)| all || literal.untold.contains(at));
     for line in hunks.flat_map(|(_, hunk)| &mut hunk.lines) {
-        let text = without_hashes(&replace(&replace(&line.text, &new), &old));
-        if text != line.text && !shared.has(&line_key(&found.change, line)) {
+        let text = without_hashes(&replace(&replace(&line.text, new), old));
+        if text != line.text && !shared.has(&line_key(literal, line)) {
             line.text = text;
             line.emphasis.clear();
         }

@@ -43,6 +43,18 @@ pub fn spec(before: &Facts, after: &Facts) -> Vec<Moved> {
     moved
 }
 
+/// Keys in which the specs of `names` differ from another node's; names and addresses always do.
+pub fn between_nodes(other: &Node, node: &Node, names: &[String]) -> Vec<Moved> {
+    let own = |path: &str| [".name", ".addresses", ".podCIDR"].iter().any(|key| path.starts_with(key));
+    let changes = self::node(Some(other), Some(node)).into_iter().filter(|change| !own(&change.path));
+    let moved = |change: FieldChange| {
+        let path = format!("spec.nodes[{}]{}", ranges(names), change.path);
+        let key = format!("spec.nodes[]{}", change.path);
+        Moved { change: FieldChange { path, ..change }, key, nodes: names.to_vec() }
+    };
+    changes.map(moved).collect()
+}
+
 /// The nodes that a key of `spec.roles` is about; none for other keys, which are about all.
 fn of_role(path: &str, before: &Facts, after: &Facts) -> Vec<String> {
     let Some(rest) = path.strip_prefix("spec.roles.") else { return Vec::new() };
@@ -75,7 +87,7 @@ fn node(before: Option<&Node>, after: Option<&Node>) -> Vec<FieldChange> {
 }
 
 /// Absent and empty values are the same in a spec.
-fn pruned(node: &Node) -> Value {
+pub fn pruned(node: &Node) -> Value {
     let mut value = serde_json::to_value(node).unwrap_or_default();
     prune(&mut value);
     value

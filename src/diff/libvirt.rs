@@ -2,10 +2,9 @@
 
 use super::compare::Sides;
 use super::group::Found;
-use super::model::{Change, State, Why};
+use super::model::{Change, State};
 use super::semantic::compare;
 use super::side::SideError;
-use crate::tree::Origin;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -50,21 +49,8 @@ fn found(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<Foun
         return None;
     }
     let compared = compare(path, before.as_deref().map(str::as_bytes), after.as_deref().map(str::as_bytes));
-    let change = Change {
-        path: node(path).map_or_else(|| path.to_owned(), |_| "domain".to_owned()),
-        state,
-        renamed_from: None,
-        format: compared.format.name().to_owned(),
-        tags: compared.tags,
-        untold: if compared.fields.is_empty() { Vec::new() } else { compared.untold },
-        fields: compared.fields,
-        hunks: compared.hunks,
-        pattern: false,
-        per_node: Vec::new(),
-        origin: Origin::default(),
-        why: Why::default(),
-        weakened: Vec::new(),
-    };
+    let shown = node(path).map_or_else(|| path.to_owned(), |_| "domain".to_owned());
+    let change = Change::new(shown, state, compared);
     Some(Found { nodes: node(path).map(str::to_owned).into_iter().collect(), change })
 }
 

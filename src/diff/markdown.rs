@@ -3,6 +3,7 @@
 
 mod budget;
 mod markup;
+mod whole;
 
 use super::model::{Change, Diff, FieldChange, Group, Hunk, Line, LineKind, Risk};
 use super::phrases::{
@@ -47,6 +48,8 @@ pub fn text(diff: &Diff, limit: usize) -> String {
     sections.extend(moved("Other inputs", &diff.inputs));
     sections.extend(diff.groups.iter().map(|one| group("", one)));
     sections.extend(diff.libvirt.iter().map(|one| group("libvirt ", one)));
+    sections.extend(diff.added.iter().map(|one| whole::section("new: ", one)));
+    sections.extend(diff.removed.iter().map(|one| whole::section("goes away: ", one)));
     Budget::new(head, order(diff), limit).fill(&sections)
 }
 

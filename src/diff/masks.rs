@@ -1,6 +1,7 @@
 //! What differs from node to node by nature: its name, its addresses, digests. Names in angle brackets stand for them.
 
 use super::facts::{Facts, NodeFacts};
+use crate::libvirt::identity::mac;
 use crate::spec::addressing::host;
 
 /// A node's own values and what stands for them, the longest first.
@@ -10,6 +11,9 @@ pub fn values(facts: Option<&Facts>, name: &str) -> Values {
     let mut values: Values = vec![(name.to_owned(), "<node>")];
     if let Some(node) = facts.and_then(|facts| facts.node(name)) {
         values.extend(addresses(node));
+        let cluster = facts.map_or("", |facts| facts.cluster.as_str());
+        values.push((mac(cluster, name, "cluster"), "<cluster MAC>"));
+        values.push((mac(cluster, name, "management"), "<management MAC>"));
     }
     values.retain(|(value, _)| !value.is_empty());
     values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));

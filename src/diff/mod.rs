@@ -5,6 +5,7 @@
 //! file, knows a secret, or looks at the clock. Entries with equal digests are never opened.
 
 mod attributes;
+mod authorities;
 mod changes;
 mod compare;
 mod effect;
@@ -19,8 +20,10 @@ mod machines;
 pub mod markdown;
 mod masks;
 mod model;
+mod named;
 mod names;
 mod node_list;
+mod node_words;
 mod order;
 mod partners;
 mod phrases;
@@ -30,11 +33,13 @@ mod shorten;
 mod side;
 mod stand_ins;
 pub mod terminal;
+mod whole;
 mod why;
 
 pub use compare::{KeySource, Options, diff};
 pub use entries::{apply, changed_entries};
 pub use facts::Facts;
+pub use hardening::weak;
 pub use model::*;
 pub use names::ranges;
 pub use order::deployment;

@@ -29,6 +29,12 @@ pub struct Diff {
     /// Changes of libvirt's domains and networks, where both sides were built with images; networks are of no node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libvirt: Vec<Group>,
+    /// What is on nodes that are new, those that are alike once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<WholeNodes>,
+    /// What was on nodes that go away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<WholeNodes>,
     /// Every node that is added, removed or changed, in the order of the deployment.
     pub nodes: Vec<NodeDiff>,
     /// The nodes that a deployment would replace or start, in its order.
@@ -111,6 +117,44 @@ pub struct Group {
     pub changes: Vec<Change>,
 }
 
+/// Nodes that only one side has and that are alike, shown against one that is there anyway, or else whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WholeNodes {
+    pub nodes: Nodes,
+    /// A node of the same side and the same roles; what follows is about how these nodes differ from it. Without one,
+    /// `changes` are all that they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
+    /// How many entries each of them has.
+    pub entries: usize,
+    /// Entries that are those of `like` but for names, addresses and keys, and what they say of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnEntry>,
+    /// Where each node is: its addresses, and the hypervisor where the spec names one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_node: Vec<NodeValues>,
+    /// In path order.
+    pub changes: Vec<Change>,
+}
+
+impl WholeNodes {
+    /// How many entries are exactly those of `like`.
+    pub fn same(&self) -> usize {
+        let has = |change: &&Change| change.state != State::Removed;
+        let differ = self.own.len() + self.changes.iter().filter(has).count();
+        if self.like.is_some() { self.entries.saturating_sub(differ) } else { 0 }
+    }
+}
+
+/// An entry that every node has in its own version; names in angle brackets stand for the node's own values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OwnEntry {
+    pub path: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+}
+
 /// What happened to one path on the nodes of a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -142,6 +186,9 @@ pub struct Change {
     /// Protections that the file gives up, in words; they show as a risk.
     #[serde(skip)]
     pub weakened: Vec<String>,
+    /// Files that still name one that went; they show as a risk.
+    #[serde(skip)]
+    pub still_named: Vec<String>,
 }
 
 /// A node's own version of a change that is shown as a pattern.

@@ -2,6 +2,7 @@
 
 mod fields;
 mod lines;
+mod whole;
 
 use super::model::{Change, Diff, FieldChange, Group, Risk, Severity, State};
 use super::phrases::{
@@ -51,6 +52,8 @@ pub fn text(diff: &Diff, style: Style) -> String {
     out.moved("Other inputs", &diff.inputs);
     out.section("", &diff.groups, Out::group);
     out.section("libvirt", &diff.libvirt, Out::group);
+    out.section("New nodes", &diff.added, Out::whole_nodes);
+    out.section("Nodes that go away", &diff.removed, Out::whole_nodes);
     out.order(diff);
     out.text
 }
@@ -172,6 +175,17 @@ impl Out {
     }
 
     fn change(&mut self, change: &Change) {
+        self.path(change);
+        self.fields(6, &telling(change));
+        self.per_node(change);
+        self.hunks(&shown_hunks(change, self.style.lines));
+        if let Some(why) = why(change) {
+            self.wrapped(6, "why: ", DIM, &why);
+        }
+    }
+
+    /// What happened to which file.
+    fn path(&mut self, change: &Change) {
         let sgr = match change.state {
             State::Added => GREEN,
             State::Removed => RED,
@@ -185,12 +199,6 @@ impl Out {
         } else {
             self.whole(2, sgr, &head);
             self.line(6, DIM, about.trim());
-        }
-        self.fields(6, &telling(change));
-        self.per_node(change);
-        self.hunks(&shown_hunks(change, self.style.lines));
-        if let Some(why) = why(change) {
-            self.wrapped(6, "why: ", DIM, &why);
         }
     }
 

@@ -1,18 +1,23 @@
 //! What a build holds, in as few words as a page for a thousand nodes needs: each distinct file once.
 
 use super::certificates::{CertificateGroup, Certificates};
+use crate::diff::risk::{Authority, Weak};
+use crate::diff::semantic::certificate::authorities;
+use crate::diff::{Risk, weak};
 use crate::spec::Role;
 use crate::store::{ReviewEntry, ReviewManifest};
 use crate::tree::{Digest, Kind, NodePath, Origin, Tree};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Texts of files that a page carries, in bytes: those that most nodes share come first.
 const TEXT: usize = 3 << 20;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildReport {
+    /// What of it should not be passed over, the most severe first.
+    pub risks: Vec<Risk>,
     pub nodes: Vec<NodeFiles>,
     /// Distinct files; nodes name them by their place.
     pub files: Vec<FileFacts>,
@@ -21,6 +26,12 @@ pub struct BuildReport {
     /// Public texts by digest, with stubs for secrets, as many as fit.
     pub contents: BTreeMap<Digest, String>,
     pub certificates: Vec<CertificateGroup>,
+    /// Authorities that nodes trust.
+    #[serde(skip)]
+    pub authorities: Vec<Authority>,
+    /// Files that lack a protection.
+    #[serde(skip)]
+    pub weak: Vec<Weak>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,6 +70,11 @@ pub struct Collector {
     /// How many nodes have a text, and the text.
     texts: BTreeMap<Digest, (usize, String)>,
     certificates: Certificates,
+    authorities: BTreeSet<Authority>,
+    /// By file, what it lacks; a file is judged once.
+    judged: BTreeMap<(String, Digest), Vec<String>>,
+    /// Nodes by file and finding.
+    weak: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl Collector {
@@ -71,10 +87,27 @@ impl Collector {
             if let (Some(digest), Some(bytes)) = (&entry.digest, contents(tree, &entry.path)) {
                 self.text(digest, bytes);
                 self.certificates.add_file(&manifest.node, &entry.path, bytes);
+                self.judge(&manifest.node, &entry.path, digest, bytes);
             }
         }
         let (name, bundle) = (manifest.node.to_string(), manifest.bundle.clone());
         self.nodes.push(NodeFiles { name, roles: roles.to_vec(), bundle, files });
+    }
+
+    fn judge(&mut self, node: &str, path: &str, digest: &Digest, bytes: &[u8]) {
+        let place = (path.to_owned(), digest.clone());
+        let found = match self.judged.get(&place) {
+            Some(found) => found.clone(),
+            None => {
+                if path.ends_with(".crt") {
+                    self.authorities.extend(authorities(path, bytes));
+                }
+                self.judged.entry(place).or_insert(weak(path, bytes)).clone()
+            }
+        };
+        for text in found {
+            self.weak.entry((path.to_owned(), text)).or_default().push(node.to_owned());
+        }
     }
 
     fn origin(&mut self, origin: &Origin) -> usize {
@@ -107,7 +140,11 @@ impl Collector {
                 contents.insert(digest, text);
             }
         }
+        let weak = self.weak.into_iter().map(|((path, text), nodes)| Weak { nodes, path, text });
         BuildReport {
+            risks: Vec::new(),
+            authorities: self.authorities.into_iter().collect(),
+            weak: weak.collect(),
             nodes: self.nodes,
             files: in_place(self.files),
             origins: in_place(self.origins),

@@ -74,7 +74,7 @@ pub enum FailOn {
     Any,
 }
 
-fn parse_date(text: &str) -> Result<Date, String> {
+pub(super) fn parse_date(text: &str) -> Result<Date, String> {
     text.parse()
 }
 

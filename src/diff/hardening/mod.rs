@@ -39,6 +39,12 @@ pub fn weakened(path: &str, format: Format, before: Option<&str>, after: Option<
     }
 }
 
+/// What a file by itself leaves unprotected.
+pub fn weak(path: &str, bytes: &[u8]) -> Vec<String> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
+    weakened(path, Format::of(path, text), None, Some(text))
+}
+
 /// `x.service.d/y.conf`, `/etc/sysctl.d/y.conf`: joined with others of its kind.
 fn is_drop_in(path: &str) -> bool {
     path.contains(".d/")

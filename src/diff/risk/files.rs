@@ -81,6 +81,20 @@ pub fn hardening(evidence: &Evidence<'_>) -> Vec<Finding> {
     evidence.changes().flat_map(finding).collect()
 }
 
+/// Files that went and that others still name; `named` has looked for them.
+pub fn still_named(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let finding = |(nodes, change): (&[String], &Change)| {
+        let gone = change.renamed_from.as_ref().unwrap_or(&change.path);
+        let one = |path: &String| Finding {
+            nodes: nodes.to_vec(),
+            path: Some(path.clone()),
+            text: format!("{gone} is gone and still named"),
+        };
+        change.still_named.iter().map(one).collect::<Vec<_>>()
+    };
+    evidence.changes().flat_map(finding).collect()
+}
+
 /// Files that more people than before may read, write or take over.
 pub fn file_opened(evidence: &Evidence<'_>) -> Vec<Finding> {
     let entries = evidence.diff.nodes.iter().flat_map(|node| node.entries.iter().map(move |entry| (node, entry)));

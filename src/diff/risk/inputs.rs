@@ -38,7 +38,7 @@ pub fn cluster_dns(evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 /// `3 members (quorum 2)`.
-fn quorum(members: usize) -> String {
+pub fn quorum(members: usize) -> String {
     let one = if members == 1 { "" } else { "s" };
     format!("{members} member{one} (quorum {}, {} may fail)", members / 2 + 1, members.saturating_sub(1) / 2)
 }

@@ -1,13 +1,10 @@
-//! Risks that show in versions, choices and dates.
+//! Risks that show in versions and choices.
 
 use super::evidence::{Evidence, Finding};
 use crate::diff::facts::{Facts, NodeFacts};
 use crate::recipe::version_numbers;
-use crate::spec::units::{Date, Lifetime};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Warned about from this long before, in seconds: 30 days.
-const SOON: i64 = 30 * 86_400;
 /// etcd 3.5 from this release on can be upgraded to 3.6.
 const LAST_STEP_TO_3_6: [u64; 3] = [3, 5, 26];
 
@@ -143,26 +140,4 @@ pub fn runtime_changed(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 pub fn cni_changed(evidence: &Evidence<'_>) -> Vec<Finding> {
     slot(evidence, "cni")
-}
-
-/// Certificates live from `pki.epoch` on, all of them equally long.
-pub fn expiry_soon(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let (Some(now), Some(facts)) = (evidence.options.now, evidence.after) else { return Vec::new() };
-    let text = |path: &str| path.split('.').try_fold(&facts.spec, |value, key| value.get(key))?.as_str();
-    let epoch = text("pki.epoch").and_then(|text| text.parse::<Date>().ok());
-    let lifetime = |name: &str| text(name).and_then(|text| text.parse::<Lifetime>().ok());
-    let kinds = [("certificates", "pki.lifetimes.certificate"), ("authorities", "pki.lifetimes.authority")];
-    let expired = |(what, key): (&str, &str)| {
-        let end = epoch?.unix_seconds() + lifetime(key)?.seconds as i64;
-        let day = Date::from_unix_seconds(end);
-        match end - now {
-            left if left <= 0 => Some(Finding::cluster(format!("all {what} have expired on {day}"))),
-            left if left < SOON => {
-                Some(Finding::cluster(format!("all {what} expire on {day}, in {} days", left / 86_400)))
-            }
-            _ => None,
-        }
-    };
-
-    kinds.into_iter().filter_map(expired).collect()
 }

@@ -1,6 +1,8 @@
 //! What a certificate is for and by which names it is known, in words; shared with the report's time line.
 
-use x509_parser::prelude::{GeneralName, X509Certificate};
+use crate::diff::risk::Authority;
+use x509_parser::pem::Pem;
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 /// `authority`, or `serving` and `client`.
 pub fn purposes(certificate: &X509Certificate<'_>) -> Vec<&'static str> {
@@ -32,4 +34,17 @@ pub fn general_name(name: &GeneralName<'_>) -> String {
         },
         other => other.to_string(),
     }
+}
+
+/// The authorities' certificates in a PEM text.
+pub fn authorities(path: &str, text: &[u8]) -> Vec<Authority> {
+    let authority = |pem: Pem| {
+        let (_, certificate) = X509Certificate::from_der(&pem.contents).ok()?;
+        certificate.is_ca().then(|| Authority {
+            path: path.to_owned(),
+            subject: certificate.subject().to_string(),
+            not_after: certificate.validity().not_after.timestamp(),
+        })
+    };
+    Pem::iter_from_buffer(text).flatten().filter_map(authority).collect()
 }

@@ -47,9 +47,9 @@ function pick(row, act) {
 }
 
 // --- what changed -----------------------------------------------------------------------------------------------------
-function risks() {
-  const list = data.diff.risks.filter((risk) => matches(`${risk.id} ${risk.finding} ${risk.nodes.text} ${risk.path || ''}`));
-  if (!data.diff.risks.length) return [el('p', { class: 'soft' }, 'No risk that kubi knows of.')];
+function risks(all) {
+  const list = all.filter((risk) => matches(`${risk.id} ${risk.finding} ${risk.nodes.text} ${risk.path || ''}`));
+  if (!all.length) return [el('p', { class: 'soft' }, 'No risk that kubi knows of.')];
   return list.map((risk) => el('div', { class: `risk ${risk.severity}` },
     el('span', { class: 'badge' }, risk.severity), ' ', el('b', {}, risk.finding),
     el('div', { class: 'mono soft' }, [risk.nodes.text, [risk.path, ...(risk.morePaths || [])].filter(Boolean).join(', '), risk.id].filter(Boolean).join('  ·  ')),
@@ -163,15 +163,47 @@ function grouped(groups, none) {
   return out;
 }
 
+// Nodes that only one side has: how they differ from another one, or all that they have.
+function wholeNodes(title, groups = []) {
+  const out = [];
+  for (const whole of groups) {
+    const items = whole.changes.filter((item) => matches(`${item.path} ${whole.nodes.text} ${whole.nodes.names.join(' ')}`));
+    if (!items.length && !matches(`${whole.nodes.text} ${whole.nodes.names.join(' ')}`)) continue;
+    out.push(el('h3', {}, `${whole.nodes.text} `, el('span', { class: 'soft' }, whole.nodes.names.length > 1 ? count(whole.nodes.names.length, 'node', 'nodes') : '')),
+      el('p', { class: 'soft' }, aboutWhole(whole)), folded('addresses', ['node', ''], (whole.perNode || []).map((own) => [own.node, valued(own.fields || [])])),
+      folded('entries with values of their own', ['path', ''], (whole.own || []).map((own) => [own.path, valued(own.fields || [])])), ...items.map((item) => change(item, false)));
+  }
+  return out.length ? [el('h2', {}, title), ...out.filter(Boolean)] : [];
+}
+
+function aboutWhole(whole) {
+  if (!whole.like) return `${count(whole.entries, 'entry', 'entries')}; no other node has these roles`;
+  const own = (whole.own || []).length;
+  const same = whole.entries - own - whole.changes.filter((item) => item.state !== 'removed').length;
+  return `like ${whole.like}: ${same} of ${count(whole.entries, 'entry is', 'entries are')} the same${own ? `, ${own} differ by names, addresses and keys alone` : ''}${whole.changes.length ? `, ${whole.changes.length} otherwise` : ''}`;
+}
+
+const valued = (list) => list.map((field) => `${field.path === 'line' ? '' : `${field.path} `}${field.after ?? field.before ?? ''}`).join('; ');
+
+// A table that is made when it is opened.
+function folded(title, head, rows) {
+  if (!rows.length) return undefined;
+  const details = el('details', {}, el('summary', {}, `${title}: ${rows.length}`));
+  const row = (cells) => el('tr', {}, ...cells.map((text) => el('td', { class: 'mono' }, text)));
+  details.addEventListener('toggle', () => { if (details.children.length === 1) details.append(el('div', { class: 'inside' }, longList(rows, row, head))); });
+  return details;
+}
+
 function changes() {
   const diff = data.diff;
   const tiles = [['nodes changed', diff.summary.nodesChanged], ['added', diff.summary.nodesAdded], ['removed', diff.summary.nodesRemoved], ['the same', diff.summary.nodesSame], ['high risks', diff.summary.risksHigh]];
   const out = [el('p', {}, el('b', {}, diff.before.label), ' → ', el('b', {}, diff.after.label)),
     el('div', { class: 'tiles' }, ...tiles.map(([name, number]) => el('div', { class: 'tile' }, el('b', {}, `${number}`), name))),
-    ...diff.notes.map((note) => el('p', { class: 'soft' }, note)), el('h2', {}, 'Risks'), ...risks()];
+    ...diff.notes.map((note) => el('p', { class: 'soft' }, note)), el('h2', {}, 'Risks'), ...risks(diff.risks)];
   if (diff.spec.length || diff.inputs.length) out.push(el('h2', {}, 'What moved'), fields([...diff.spec, ...diff.inputs]));
   out.push(el('h2', {}, 'Files'), ...grouped(diff.groups, 'No file differs.'));
   if (diff.libvirt && diff.libvirt.length) out.push(el('h2', {}, 'Domains and networks of libvirt'), ...grouped(diff.libvirt, ''));
+  out.push(...wholeNodes('New nodes', diff.added), ...wholeNodes('Nodes that go away', diff.removed));
   const nodes = diff.nodes.filter((node) => matches(node.name));
   if (nodes.length) {
     out.push(el('h2', {}, 'Nodes, in the order of replacement'), longList(nodes, (node) => el('tr', {}, el('td', {}, node.name),
@@ -191,8 +223,11 @@ function overview() {
     card.addEventListener('keydown', (event) => { if (event.key === 'Enter') open(); });
   }
   const tiles = data.nodes ? [['nodes', data.nodes.length], ['files', data.nodes.reduce((sum, node) => sum + node.files.length, 0)], ['different files', data.files.length], ['certificates', data.certificates.reduce((sum, c) => sum + c.count, 0)]] : [];
-  return [el('div', { class: 'tiles' }, ...tiles.map(([name, number]) => el('div', { class: 'tile' }, el('b', {}, number.toLocaleString('en')), name))), picture];
+  return [el('div', { class: 'tiles' }, ...tiles.map(([name, number]) => el('div', { class: 'tile' }, el('b', {}, number.toLocaleString('en')), name))), ...standing(), picture];
 }
+
+// Risks of the build itself; on a page about a change that change's are told instead.
+const standing = () => (data.diff || !data.risks ? [] : [el('h2', {}, 'Risks'), ...risks(data.risks), el('h2', {}, 'Topology')]);
 
 function nodes() {
   const words = query();
