@@ -11,8 +11,7 @@ mod common;
 
 use common::{package_directory, require_tool, run_tool};
 use kubi::libvirt::{
-    BootInput, ClusterLink, DeployFile, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, NodeObject,
-    deploy_files,
+    BootInput, ClusterLink, DeployFile, DiskFormat, ImageFile, Input, ManagementLink, NodeInput, deploy_files,
 };
 use kubi::spec::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
 use kubi::tree::Digest;
@@ -34,7 +33,7 @@ fn node(index: u8, architecture: Architecture, boot: BootInput, extras: bool, ba
         memory: 2 << 30,
         addresses: Addresses { cluster: [10, 0, 0, index].into(), management: [10, 0, 1, index].into() },
         bundle: Digest::of(&[index]),
-        kubernetes: Some(NodeObject::default()),
+        taints: Some(vec!["gpu=yes:NoSchedule".into()]),
         base: image("base.img", base).into(),
         overlay: image(&format!("node-{index:02}.qcow2"), DiskFormat::Qcow2),
         artifacts: extras.then(|| image("artifacts.squashfs", DiskFormat::Raw).into()),

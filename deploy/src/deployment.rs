@@ -4,7 +4,6 @@
 //! an unknown key is an error.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// One build of one cluster. Paths are relative to the file itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -158,8 +157,8 @@ pub struct Node {
     pub disks: Disks,
     pub boot: Boot,
     pub etcd: Option<EtcdMember>,
-    /// Absent in builds of older kubis, too.
-    pub kubernetes: Option<NodeObject>,
+    /// Of its Node, `KEY=VALUE:EFFECT` or `KEY:EFFECT`. Absent in builds of older kubis, too.
+    pub taints: Option<Vec<String>>,
     pub wait_for: Vec<Wait>,
 }
 
@@ -259,15 +258,6 @@ pub struct EtcdMember {
     pub peer_url: String,
     pub client_url: String,
     pub management_url: String,
-}
-
-/// What a Node has by the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodeObject {
-    pub labels: BTreeMap<String, String>,
-    /// `KEY=VALUE:EFFECT` or `KEY:EFFECT`.
-    pub taints: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

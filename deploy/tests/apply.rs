@@ -92,9 +92,9 @@ fn killed_at_any_call_the_next_run_finishes() {
             .unwrap_or_else(|error| panic!("killed at call {killed_at}: {error}\n{:#?}", fake.log()));
         let left = fake.plan(&next.build());
         assert!(left.is_empty(), "killed at call {killed_at}: {left:?}");
-        let kept = fake.state.lock().unwrap().kept.clone();
-        let in_line = |node: &Node| kept.get(&node.name) == node.kubernetes.as_ref();
-        assert!(next.build().deployment.nodes.iter().all(in_line), "killed at call {killed_at}: {kept:?}");
+        let taints = fake.state.lock().unwrap().taints.clone();
+        let in_line = |node: &Node| taints.get(&node.name) == node.taints.as_ref();
+        assert!(next.build().deployment.nodes.iter().all(in_line), "killed at call {killed_at}: {taints:?}");
         assert_eq!(fake.members(), ["c-1", "c-2", "c-4"], "killed at call {killed_at}");
     }
 }

@@ -5,7 +5,7 @@ use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::libvirt::{
     BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, ManagementLink, NodeInput,
-    NodeObject, domain_file, domain_path, node_lines, only_hypervisor, shared_files,
+    domain_file, domain_path, node_lines, only_hypervisor, shared_files,
 };
 use crate::plan::{Class, NodePlan};
 use crate::render::OperatorFile;
@@ -161,11 +161,7 @@ fn node(
         memory: size.memory.0,
         addresses: node.addresses.clone(),
         bundle: built.record.bundle.clone(),
-        kubernetes: plan
-            .class
-            .chosen
-            .contains_key("kubelet")
-            .then(|| NodeObject { labels: node.labels.clone(), taints: node.taints.clone() }),
+        taints: plan.class.chosen.contains_key("kubelet").then(|| node.taints.clone()),
         base: Arc::clone(&machine.base),
         overlay: ImageFile {
             file: overlay.file.clone(),

@@ -197,7 +197,7 @@ fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError
         boot: boot(node),
         wait_for: wait_for(input, node, etcd.as_ref()),
         etcd,
-        kubernetes: node.kubernetes.clone(),
+        taints: node.taints.clone(),
     })
 }
 
@@ -262,7 +262,7 @@ fn wait_for(input: &Input, node: &NodeInput, etcd: Option<&EtcdMember>) -> Vec<W
         let url = format!("https://{}:{}/readyz", node.addresses.management, input.api_port);
         wait.push(Wait::ApiServer { url });
     }
-    if node.kubernetes.is_some() {
+    if node.taints.is_some() {
         let label = node.bundle.hex()[..LABEL_MAX].to_owned();
         wait.push(Wait::Node { name: node.name.clone(), label });
     }

@@ -1,7 +1,7 @@
 //! What the libvirt files are made from: finished values, no spec defaults left to fill in.
 
 use super::identity;
-use super::schema::{ClientCertificate, NodeObject};
+use super::schema::ClientCertificate;
 use crate::spec::model::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
 use crate::tree::Digest;
 use ipnet::Ipv4Net;
@@ -79,8 +79,8 @@ pub struct NodeInput {
     pub addresses: Addresses,
     /// The manifest digest of the node's bundle.
     pub bundle: Digest,
-    /// What its Node object has, where a kubelet registers one.
-    pub kubernetes: Option<NodeObject>,
+    /// Of its Node object by the spec; `None` where no kubelet registers one.
+    pub taints: Option<Vec<String>>,
     pub base: Arc<ImageFile>,
     pub overlay: ImageFile,
     pub artifacts: Option<Arc<ImageFile>>,

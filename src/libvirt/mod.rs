@@ -22,8 +22,8 @@ pub use input::{
 pub use network::network_xml;
 pub use schema::{
     Api, Boot, ClientCertificate, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember,
-    HypervisorEntry, Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, NodeObject, RootDisk,
-    Volume, Wait, deployment_schema,
+    HypervisorEntry, Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, RootDisk, Volume, Wait,
+    deployment_schema,
 };
 
 /// Where `deploy.json` lies below `deploy/`.

@@ -6,7 +6,6 @@ use crate::tree::Digest;
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// One build of one cluster, ready to deploy. Paths are relative to the file itself.
@@ -165,9 +164,10 @@ pub struct NodeEntry {
     /// For members of etcd: replace one at a time, and only while the others are a healthy majority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<EtcdMember>,
-    /// What its Node object has by the spec. Absent where no kubelet registers one.
+    /// Of its Node object by the spec, `KEY=VALUE:EFFECT` or `KEY:EFFECT`: a kubelet sets them only when it registers its Node for
+    /// the first time, and may not change them. Absent where no kubelet registers one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<NodeObject>,
+    pub taints: Option<Vec<String>>,
     /// What must hold before the next node is touched.
     pub wait_for: Vec<Wait>,
 }
@@ -268,17 +268,6 @@ pub struct EtcdMember {
     pub client_url: String,
     /// On the management network.
     pub management_url: String,
-}
-
-/// A kubelet sets labels and taints only when it registers its Node for the first time; a deployer keeps them in line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodeObject {
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// `KEY=VALUE:EFFECT` or `KEY:EFFECT`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub taints: Vec<String>,
 }
 
 /// A condition that tells a node is up.

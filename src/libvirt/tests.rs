@@ -18,7 +18,7 @@ fn node(name: &str, number: u8, roles: &[Role]) -> NodeInput {
         memory: 4 << 30,
         addresses: Addresses { cluster: [192, 168, 24, number].into(), management: [192, 168, 122, number].into() },
         bundle: Digest::of(name.as_bytes()),
-        kubernetes: Some(NodeObject::default()),
+        taints: Some(vec!["gpu=yes:NoSchedule".into()]),
         base: image("base.qcow2", DiskFormat::Qcow2).into(),
         overlay: image(&format!("{name}.qcow2"), DiskFormat::Qcow2),
         artifacts: Some(image("artifacts.squashfs", DiskFormat::Raw).into()),

@@ -50,8 +50,8 @@ pub enum ApplyError {
     BarePods { node: String, pods: String },
     #[error("node {node} cannot be drained: {source}. If the API cannot come back without this, use --no-drain")]
     CannotDrain { node: String, source: ServiceError },
-    #[error("the labels and taints of node {node} could not be set: {source}. Run the same command again")]
-    CannotKeep { node: String, source: ServiceError },
+    #[error("the taints of node {node} could not be set: {source}. Run the same command again")]
+    CannotTaint { node: String, source: ServiceError },
     #[error(
         "controller {node} is not touched: no other API server answers. Look at the other controllers first: kubi-deploy status"
     )]

@@ -30,7 +30,7 @@ pub fn boot_all(world: &World<'_>, changes: &[NodeChange], careful: bool) -> Res
     }
     for (change, node) in &nodes {
         gates::wait(world, node, change.old_boot.as_deref(), careful)?;
-        keep(world, node)?;
+        taint(world, node)?;
         let hypervisor = world.hypervisor(&change.hypervisor)?;
         hypervisor.set_mark(&node.domain.name, &Mark { healthy: true, ..mark(world, node) })?;
         change.leaves.iter().try_for_each(|old| remove::clear(world, old))?;
@@ -40,11 +40,11 @@ pub fn boot_all(world: &World<'_>, changes: &[NodeChange], careful: bool) -> Res
     Ok(())
 }
 
-/// Labels and taints that a kubelet does not change any more, once its Node is there.
-fn keep(world: &World<'_>, node: &Node) -> Result<(), ApplyError> {
-    let Some((name, wanted)) = node.kubernetes_node().zip(node.kubernetes.as_ref()) else { return Ok(()) };
-    let kept = drain::patiently(world, || world.services.keep(name, wanted));
-    kept.map_err(|source| ApplyError::CannotKeep { node: name.to_owned(), source })
+/// A kubelet sets taints only when it registers its Node, and may not change them.
+fn taint(world: &World<'_>, node: &Node) -> Result<(), ApplyError> {
+    let Some((name, wanted)) = node.kubernetes_node().zip(node.taints.as_ref()) else { return Ok(()) };
+    let done = drain::patiently(world, || world.services.taint(name, wanted));
+    done.map_err(|source| ApplyError::CannotTaint { node: name.to_owned(), source })
 }
 
 /// Before a node goes down, here or where it lived until now: etcd can do without it, and its pods are elsewhere.

@@ -1,8 +1,7 @@
 //! The few calls of the Kubernetes API that replacing nodes and showing a cluster need.
 
 use super::http::{Http, text};
-use super::{ServiceError, keep};
-use crate::deployment::NodeObject;
+use super::{ServiceError, taints};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -145,9 +144,9 @@ impl Api<'_> {
         }
     }
 
-    pub fn keep(&self, name: &str, wanted: &NodeObject) -> Result<(), ServiceError> {
+    pub fn taint(&self, name: &str, wanted: &[String]) -> Result<(), ServiceError> {
         let found = self.get(&format!("/api/v1/nodes/{name}"))?;
-        keep::patch(&found, wanted).map_or(Ok(()), |patch| self.patch_node(name, &patch))
+        taints::patch(&found, wanted).map_or(Ok(()), |patch| self.patch_node(name, &patch))
     }
 
     pub fn delete_node(&self, name: &str) -> Result<(), ServiceError> {

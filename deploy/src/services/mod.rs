@@ -6,11 +6,11 @@ mod credentials;
 mod etcd;
 mod expiry;
 mod http;
-mod keep;
 mod kubernetes;
 mod look;
 mod merge;
 mod remote;
+mod taints;
 
 pub use credentials::{Credentials, CredentialsError, KubeConfig};
 pub use etcd::{MemberInfo, MemberStatus};
@@ -21,7 +21,7 @@ pub use look::look_at_etcd;
 pub use merge::merge_kubeconfig;
 pub use remote::Remote;
 
-use crate::deployment::{NodeObject, Wait};
+use crate::deployment::Wait;
 
 /// Why a service did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +77,6 @@ pub trait Services: Sync {
     /// What says not now, a disruption budget, in the API's own words.
     fn evict(&self, pod: &Pod) -> Result<Option<String>, ServiceError>;
     fn delete_node(&self, node: &str) -> Result<(), ServiceError>;
-    /// Brings the labels and taints that kubi has set, or should, in line with the build.
-    fn keep(&self, node: &str, wanted: &NodeObject) -> Result<(), ServiceError>;
+    /// Brings a Node's taints in line with the build: those that it wants, and those that kubi has set.
+    fn taint(&self, node: &str, wanted: &[String]) -> Result<(), ServiceError>;
 }

@@ -3,7 +3,7 @@
 use super::http::{Http, Pem, message};
 use super::kubernetes::{Api, in_turn};
 use super::{Credentials, MemberInfo, MemberStatus, NodeInfo, Pod, ServiceError, Services, etcd};
-use crate::deployment::{Deployment, NodeObject, Wait};
+use crate::deployment::{Deployment, Wait};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -158,7 +158,7 @@ impl Services for Remote {
         self.api()?.delete_node(node)
     }
 
-    fn keep(&self, node: &str, wanted: &NodeObject) -> Result<(), ServiceError> {
-        self.api()?.keep(node, wanted)
+    fn taint(&self, node: &str, wanted: &[String]) -> Result<(), ServiceError> {
+        self.api()?.taint(node, wanted)
     }
 }

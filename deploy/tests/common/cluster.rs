@@ -233,7 +233,7 @@ impl TestCluster {
                       "artifacts": {"file": image_name("artifacts", node.artifacts, ".squashfs"), "serial": "kubi-artifacts"},
                       "data": {"volume": format!("{cluster}-{name}-data.raw"), "format": "raw", "size": node.data,
                                "serial": "kubi-data"}},
-            "boot": {"kind": "firmware"}, "waitFor": wait, "kubernetes": {"labels": {"version": node.version.to_string()}},
+            "boot": {"kind": "firmware"}, "waitFor": wait, "taints": [format!("version={}:NoSchedule", node.version)],
         });
         etcd.into_iter().for_each(|etcd| value["etcd"] = etcd);
         value

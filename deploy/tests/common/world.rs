@@ -5,7 +5,7 @@ use super::etcd::{BOOT, Etcd, Guest};
 use super::machine::{Machine, Shared};
 use kubi_deploy::apply::{ApplyError, Clock, Event, Limits, Report, World, apply};
 use kubi_deploy::build::Build;
-use kubi_deploy::deployment::{Deployment, Node, NodeObject, Wait};
+use kubi_deploy::deployment::{Deployment, Node, Wait};
 use kubi_deploy::hypervisor::Hypervisor;
 use kubi_deploy::mark::Mark;
 use kubi_deploy::observed::{Domain, Observed};
@@ -28,8 +28,8 @@ pub struct ServiceState {
     /// Pods that a disruption budget holds.
     pub held: BTreeSet<String>,
     pub deleted_nodes: Vec<String>,
-    /// What Nodes were told to have.
-    pub kept: BTreeMap<String, NodeObject>,
+    /// As Nodes were told to have them.
+    pub taints: BTreeMap<String, Vec<String>>,
 }
 
 pub struct Fake {
@@ -472,10 +472,10 @@ impl Services for Fake {
         Ok(())
     }
 
-    fn keep(&self, node: &str, wanted: &NodeObject) -> Result<(), ServiceError> {
-        self.ask(format!("kubernetes: keep the labels of {node}"))?;
+    fn taint(&self, node: &str, wanted: &[String]) -> Result<(), ServiceError> {
+        self.ask(format!("kubernetes: taint {node}"))?;
         assert!(self.told(node).is_some(), "{node} is not there yet");
-        self.state.lock().unwrap().kept.insert(node.to_owned(), wanted.clone());
+        self.state.lock().unwrap().taints.insert(node.to_owned(), wanted.to_vec());
         Ok(())
     }
 }
