@@ -3,22 +3,12 @@
 mod common;
 
 use common::cluster::{TestCluster, ha, node};
+use common::scenes::{finishes_although_killed, points, settled as running};
 use common::world::Fake;
 use kubi_deploy::apply::ApplyError;
 use kubi_deploy::plan::{Action, Options, Problem, Reason, Step};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-fn running(cluster: &TestCluster) -> Fake {
-    let build = cluster.build();
-    let fake = Fake::new(&build);
-    fake.apply(&build).unwrap();
-    // etcd's members have known each other for a while.
-    *fake.shared.now.lock().unwrap() += Duration::from_secs(60);
-    fake.forget_log();
-    fake
-}
 
 /// The first so many controllers, which are members of etcd, and one worker.
 fn controllers(count: usize) -> TestCluster {
@@ -32,29 +22,12 @@ fn two_hypervisors() -> TestCluster {
     ha().change(|c| c.hypervisors.push("two".into()))
 }
 
-/// The calls of an apply that change something. One that is killed while it asks has changed nothing since the last of them.
-fn points(cluster: &TestCluster, next: &TestCluster) -> Vec<i64> {
-    let fake = running(cluster);
-    fake.apply(&next.build()).unwrap();
-    let log = fake.shared.log.lock().unwrap();
-    let asks = |line: &String| line.contains(": observe") || line.starts_with("ask ") || line.contains(": ask ");
-    (0_i64..).zip(log.iter()).filter(|(_, line)| !asks(line)).map(|(at, _)| at).collect()
-}
-
 /// Goes from one cluster to the next, killed anywhere; etcd never stands still, and ends with these members.
 fn etcd_survives(cluster: &TestCluster, next: &TestCluster, members: &[&str]) {
-    for killed_at in points(cluster, next) {
+    for killed_at in points(&running(cluster), next) {
         let fake = running(cluster);
         fake.quorum_must_hold.store(true, Ordering::SeqCst);
-        fake.shared.calls_left.store(killed_at, Ordering::SeqCst);
-        // It may have done all that matters.
-        let _ = fake.apply(&next.build());
-        fake.shared.calls_left.store(i64::MAX, Ordering::SeqCst);
-        *fake.shared.now.lock().unwrap() += Duration::from_secs(60);
-        fake.apply(&next.build())
-            .unwrap_or_else(|error| panic!("killed at call {killed_at}: {error}\n{:#?}", fake.log()));
-        let left = fake.plan(&next.build());
-        assert!(left.is_empty(), "killed at call {killed_at}: {left:?}");
+        finishes_although_killed(&fake, next, killed_at);
         let mut found = fake.members();
         found.sort();
         assert_eq!(found, members, "killed at call {killed_at}");

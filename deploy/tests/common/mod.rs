@@ -14,5 +14,6 @@ pub mod etcd;
 pub mod folder;
 pub mod machine;
 pub mod mini;
+pub mod scenes;
 pub mod second;
 pub mod world;
