@@ -71,8 +71,15 @@ fn new_nodes_are_shown_against_one_that_does_the_same() {
 fn the_first_node_of_its_roles_is_shown_whole() {
     let workspace = Workspace::example("ha");
     let all = workspace.spec();
-    let without: Vec<&str> = all.lines().filter(|line| !line.contains("roles: [worker]")).collect();
-    workspace.write_spec(&(without.join("\n") + "\n"));
+    let without = |role: &str| {
+        let left: Vec<&str> = all.lines().filter(|line| !line.contains(&format!("roles: [{role}]"))).collect();
+        left.join("\n") + "\n"
+    };
+    workspace.write_spec(
+        &without("controller").replace("roles: [worker], hypervisor: hv2", "roles: [controller], hypervisor: hv2"),
+    );
+    commit(&workspace, "none");
+    workspace.write_spec(&without("worker"));
     commit(&workspace, "one");
     workspace.write_spec(&all);
     commit(&workspace, "two");
@@ -95,6 +102,10 @@ fn the_first_node_of_its_roles_is_shown_whole() {
         assert!(text.len() <= limit.parse().unwrap() && text.contains("What a deployment does"), "{limit}");
     }
     assert!(!risks(&added).iter().any(|risk| risk.contains("hardening")), "{:?}", risks(&added));
+
+    // The first controller of kubi's defaults lets pods do everything.
+    let controllers = json(&workspace, &["main~2..main~1"]);
+    assert_eq!(risk(&controllers, "hardening-weak")["nodes"]["text"], "kubi-controller-01..03");
 }
 
 /// A recipe of the cluster's own for labelled nodes, with one drop-in.
@@ -118,7 +129,7 @@ fn weak_files_of_new_nodes_are_risks() {
     add(&workspace, &[worker(4, ""), worker(5, "")]);
     commit(&workspace, "two");
     let added = json(&workspace, &["main~1..main"]);
-    let weak = risk(&added, "hardening-weak");
+    let weak = risk(&added, "hardening-weakened");
     assert_eq!(weak["nodes"]["text"], "kubi-worker-0004", "{weak}");
     assert_eq!(weak["finding"], "--anonymous-auth: from false to true");
     assert_eq!(diff(&workspace, &["main~1..main", "--fail-on", "high"]).status.code(), Some(5));
@@ -128,8 +139,7 @@ fn weak_files_of_new_nodes_are_risks() {
     git(&workspace, &["add", "recipes"]);
     git(&workspace, &["commit", "-q", "--amend", "-m", "two"]);
     let all = json(&workspace, &["main~1..main"]);
-    assert_eq!(risk(&all, "hardening-weakened")["nodes"]["names"].as_array().unwrap().len(), 6);
-    assert_eq!(risk(&all, "hardening-weak")["nodes"]["text"], "kubi-worker-0004..0005");
+    assert_eq!(risk(&all, "hardening-weakened")["nodes"]["text"], "kubi-controller-01..03, kubi-worker-0001..0005");
 }
 
 #[test]

@@ -95,6 +95,23 @@ fn a_browser_draws_every_part_of_the_page() {
 }
 
 #[test]
+fn a_builds_own_risks_are_on_top() {
+    let workspace = Workspace::example("lab");
+    workspace.kubi(["build"]).success();
+    workspace.kubi(["report", "--to", "page.html", "--today", "2027-10-15"]).success();
+    let page = workspace.path().join("page.html");
+    let overview = drawn(&page, "");
+    let (top, _) = overview.split_once("class=\"picture\"").unwrap();
+    for wanted in ["there is one controller only", "there is one etcd member only", "expire on 2027-11-01, in 17 days"]
+    {
+        assert!(top.contains(wanted), "{wanted}: {top}");
+    }
+    assert!(top.contains("defaults.enforce: privileged"), "weak settings, too: {top}");
+    workspace.kubi(["report", "--to", "later.html", "--today", "2026-11-20"]).success();
+    assert!(!drawn(&workspace.path().join("later.html"), "").contains("in 17 days"));
+}
+
+#[test]
 fn keys_work() {
     let workspace = Workspace::example("lab");
     let page = page(&workspace);

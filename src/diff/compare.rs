@@ -88,8 +88,7 @@ pub fn diff(before: &dyn Side, after: &dyn Side, options: &Options) -> Result<Di
         nodes: in_order(nodes, &deployment),
         deployment,
     };
-    let known =
-        risk::Known { authorities: sides.imported_authorities()?, weak: whole::weak(&diff.added, &diff.groups) };
+    let known = risk::Known { authorities: sides.imported_authorities()?, weak: whole::weak(&diff.added) };
     diff.risks = risk::judge(&diff, old, new, &known, options);
     diff.summary = summary(&diff, names.len());
     Ok(diff)

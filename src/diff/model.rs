@@ -139,6 +139,11 @@ pub struct WholeNodes {
 }
 
 impl WholeNodes {
+    /// Whether the entry is another one than that of `like`, and not only by names, addresses and keys.
+    pub fn differs(&self, path: &str) -> bool {
+        self.changes.iter().any(|change| change.path == path)
+    }
+
     /// How many entries are exactly those of `like`.
     pub fn same(&self) -> usize {
         let has = |change: &&Change| change.state != State::Removed;

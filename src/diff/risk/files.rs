@@ -78,7 +78,16 @@ pub fn hardening(evidence: &Evidence<'_>) -> Vec<Finding> {
             |text: &String| Finding { nodes: nodes.to_vec(), path: Some(change.path.clone()), text: text.clone() };
         change.weakened.iter().map(one).collect::<Vec<_>>()
     };
-    evidence.changes().flat_map(finding).collect()
+    let mut found: Vec<Finding> = evidence.changes().flat_map(finding).collect();
+    for whole in evidence.diff.added.iter().filter(|whole| whole.like.is_some()) {
+        let names = whole.nodes.names.as_slice();
+        found.extend(whole.changes.iter().flat_map(|change| finding((names, change))));
+        // What becomes weaker on the node that they are like, they come without.
+        let has = |nodes: &[String]| whole.like.as_ref().is_some_and(|like| nodes.contains(like));
+        let inherited = evidence.changes().filter(|(nodes, change)| has(nodes) && !whole.differs(&change.path));
+        found.extend(inherited.flat_map(|(_, change)| finding((names, change))));
+    }
+    found
 }
 
 /// Files that went and that others still name; `named` has looked for them.

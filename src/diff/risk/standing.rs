@@ -83,8 +83,11 @@ pub fn authority_expires(standing: &Standing<'_>) -> Vec<Finding> {
 }
 
 pub fn hardening_weak(standing: &Standing<'_>) -> Vec<Finding> {
-    let finding =
-        |weak: &Weak| Finding { nodes: weak.nodes.clone(), path: Some(weak.path.clone()), text: weak.text.clone() };
+    let finding = |weak: &Weak| {
+        // It is there; nobody has added it.
+        let text = weak.text.strip_suffix(" is added").unwrap_or(&weak.text).to_owned();
+        Finding { nodes: weak.nodes.clone(), path: Some(weak.path.clone()), text }
+    };
     standing.weak.iter().map(finding).collect()
 }
 

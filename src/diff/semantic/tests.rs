@@ -318,3 +318,12 @@ fn the_time_grows_with_the_size() {
         assert!(start.elapsed().as_secs() < 20, "{path} {head}: {:?}", start.elapsed());
     }
 }
+
+#[test]
+fn another_tag_is_another_value() {
+    let expected = ["Changed a: !x 1 -> !y 1", "Changed b: 2 -> 3"];
+    check("/x.yaml", "a: !x 1\nb: 2\n", "a: !y 1\nb: 3\n", Format::Yaml, &expected);
+    // Lists and maps with tags are compared line by line.
+    let compared = compare("/x.yaml", Some(b"a: !x [1]\n"), Some(b"a: !y [1]\n"));
+    assert_eq!((compared.format, compared.hunks.len()), (Format::Text, 1));
+}

@@ -3,7 +3,7 @@
 use super::super::model::FieldChange;
 use super::{document, literal};
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle};
+use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, Tag};
 use std::collections::BTreeMap;
 
 /// Files that nest deeper, or that are larger with their aliases put in, are compared as text.
@@ -75,10 +75,17 @@ impl Builder {
     fn event(&mut self, event: Event<'_>) -> Option<()> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain && tag.is_none();
-                let value = if plain { scalar(&text) } else { Value::String(text.into_owned()) };
+                let value = match (tag, style) {
+                    // A tag says what kind of value it is (YAML 1.2.2, 2.4): another one is another value.
+                    (Some(tag), _) if !is_one(&tag, "str") => Value::String(format!("{tag} {text}")),
+                    (Some(_), _) => Value::String(text.into_owned()),
+                    (None, ScalarStyle::Plain) => scalar(&text),
+                    (None, _) => Value::String(text.into_owned()),
+                };
                 self.finish(value, anchor, self.values)
             }
+            Event::SequenceStart(_, _, Some(tag)) if !is_one(&tag, "seq") => None,
+            Event::MappingStart(_, _, Some(tag)) if !is_one(&tag, "map") => None,
             Event::SequenceStart(_, anchor, _) => self.start(Value::Array(Vec::new()), anchor),
             Event::MappingStart(_, anchor, _) => self.start(Value::Object(Map::new()), anchor),
             Event::SequenceEnd | Event::MappingEnd => {
@@ -124,6 +131,12 @@ impl Builder {
         }
         Some(())
     }
+}
+
+/// Whether the tag is this one of YAML's own, which a value of its kind has anyway.
+fn is_one(tag: &Tag, name: &str) -> bool {
+    let tag = tag.to_string();
+    tag == "!" || tag.strip_prefix("tag:yaml.org,2002:") == Some(name)
 }
 
 /// Only plain values are keys.

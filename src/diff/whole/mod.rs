@@ -14,7 +14,7 @@ use super::facts::{Facts, NodeFacts};
 use super::group::{Found, Shared, join, key, nodes, pattern};
 use super::inputs::between_nodes;
 use super::masks::{Values, values};
-use super::model::{Change, FieldChange, Group, NodeValues, OwnEntry, State, WholeNodes};
+use super::model::{Change, FieldChange, NodeValues, OwnEntry, State, WholeNodes};
 use super::risk::Weak;
 use super::semantic::{Compared, Format};
 use super::side::{Side, SideEntry, SideError};
@@ -88,23 +88,23 @@ impl Sides<'_> {
     }
 }
 
-/// Settings that lack a protection on new nodes: of their own, and as the node has them that they are like.
-pub fn weak(added: &[WholeNodes], groups: &[Group]) -> Vec<Weak> {
-    let weak = |nodes: &[String], change: &Change| -> Vec<Weak> {
-        let one = |text: &String| Weak { nodes: nodes.to_vec(), path: change.path.clone(), text: text.clone() };
-        change.weakened.iter().map(one).collect()
+/// Settings that lack a protection on new nodes that no other node is like, and on those that are like them. What others
+/// have weaker than the node that they are like is in their changes.
+pub fn weak(added: &[WholeNodes]) -> Vec<Weak> {
+    let firsts = added.iter().filter(|whole| whole.like.is_none());
+    let of_first = |first: &WholeNodes| {
+        let is_like = |whole: &&WholeNodes| whole.like.as_ref().is_some_and(|like| first.nodes.names.contains(like));
+        let others: Vec<&WholeNodes> = added.iter().filter(is_like).collect();
+        let weak = |change: &Change| -> Vec<Weak> {
+            let same = others.iter().filter(|whole| !whole.differs(&change.path));
+            let names: Vec<String> =
+                same.flat_map(|whole| &whole.nodes.names).chain(&first.nodes.names).cloned().collect();
+            let one = |text: &String| Weak { nodes: names.clone(), path: change.path.clone(), text: text.clone() };
+            change.weakened.iter().map(one).collect()
+        };
+        first.changes.iter().flat_map(weak).collect::<Vec<_>>()
     };
-    let mut found = Vec::new();
-    for whole in added {
-        found.extend(whole.changes.iter().flat_map(|change| weak(&whole.nodes.names, change)));
-        let has = |names: &[String]| whole.like.as_ref().is_some_and(|like| names.contains(like));
-        let changed = groups.iter().filter(|group| has(&group.nodes.names)).flat_map(|group| &group.changes);
-        let new = added.iter().filter(|other| has(&other.nodes.names)).flat_map(|other| &other.changes);
-        let differs = |change: &&Change| whole.changes.iter().any(|own| own.path == change.path);
-        let inherited = changed.chain(new).filter(|change| !differs(change));
-        found.extend(inherited.flat_map(|change| weak(&whole.nodes.names, change)));
-    }
-    found
+    firsts.flat_map(of_first).collect()
 }
 
 impl Home<'_> {

@@ -201,7 +201,7 @@ function changes() {
     el('div', { class: 'tiles' }, ...tiles.map(([name, number]) => el('div', { class: 'tile' }, el('b', {}, `${number}`), name))),
     ...diff.notes.map((note) => el('p', { class: 'soft' }, note)), el('h2', {}, 'Risks'), ...risks(diff.risks)];
   if (diff.spec.length || diff.inputs.length) out.push(el('h2', {}, 'What moved'), fields([...diff.spec, ...diff.inputs]));
-  out.push(el('h2', {}, 'Files'), ...grouped(diff.groups, 'No file differs.'));
+  out.push(el('h2', {}, 'Files'), ...grouped(diff.groups, diff.nodes.length > diff.summary.nodesChanged ? 'No file of a node that stays differs.' : 'No file differs.'));
   if (diff.libvirt && diff.libvirt.length) out.push(el('h2', {}, 'Domains and networks of libvirt'), ...grouped(diff.libvirt, ''));
   out.push(...wholeNodes('New nodes', diff.added), ...wholeNodes('Nodes that go away', diff.removed));
   const nodes = diff.nodes.filter((node) => matches(node.name));
@@ -285,7 +285,7 @@ function certificates() {
 // --- the frame --------------------------------------------------------------------------------------------------------
 const tabs = [
   data.diff && ['changes', 'Changes', changes],
-  document.getElementById('topology').content.firstElementChild && ['overview', data.topologyLabel ? `Topology of ${data.topologyLabel}` : 'Topology', overview],
+  document.getElementById('topology').content.firstElementChild && ['overview', data.topologyLabel ? `Topology of ${data.topologyLabel}` : data.risks && !data.diff ? 'Risks and topology' : 'Topology', overview],
   data.nodes && ['nodes', data.diff ? `Nodes and files of ${data.buildLabel}` : 'Nodes and files', nodes],
   data.certificates && ['certificates', data.diff ? `Certificates of ${data.buildLabel}` : 'Certificates', certificates],
 ].filter(Boolean);
