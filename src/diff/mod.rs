@@ -34,6 +34,7 @@ mod side;
 mod stand_ins;
 pub mod terminal;
 mod whole;
+mod whole_nodes;
 mod why;
 
 pub use compare::{KeySource, Options, diff};
