@@ -60,62 +60,85 @@ pub fn run(cli: &Cli, args: &ApplyArgs, ui: &Ui) -> Outcome {
     let _lock = Lock::acquire(&folder.deployed_folder().join(".lock"))?;
     let build = folder.build()?;
     let session = Session::open_without(folder, build, &args.choice.lost())?;
-    carry_out(&session, &args.choice, &args.work, ui, true)
+    Run { session: &session, choice: &args.choice, work: &args.work, ui, remember: true }.carry_out()
 }
 
-/// Plans, shows, asks, and does it; then again, where only a pool that was started tells what else there is to do.
-pub fn carry_out(session: &Session, choice: &ChoiceArgs, work: &WorkArgs, ui: &Ui, remember: bool) -> Outcome {
-    choice.check(&session.build)?;
-    let mut observed = session.observe();
-    let mut plan = plan(&session.build, &observed, &choice.options());
-    let mut done = do_one(session, choice, work, ui, &plan, &observed, remember)?;
-    while plan.look_again {
-        observed = session.observe();
-        plan = crate::plan::plan(&session.build, &observed, &choice.options());
-        done |= do_one(session, choice, work, ui, &plan, &observed, remember)?;
-    }
-    if done {
-        // The nodes are as they should be; what is left over is tried again next time.
-        if let Err(failure) = tidy(session, ui) {
-            ui.note(format!("warning: old images were not all deleted: {}", failure.message));
-        }
-    }
-    match plan.problems.is_empty() {
-        true => Ok(Exit::Done),
-        false => {
-            Err(Failure::new(Exit::Failed, "done as far as it could be; the plan names what was left out, and why"))
-        }
-    }
+/// One run towards a build.
+pub struct Run<'a> {
+    pub session: &'a Session,
+    pub choice: &'a ChoiceArgs,
+    pub work: &'a WorkArgs,
+    pub ui: &'a Ui,
+    /// The build is one to go back to from then on.
+    pub remember: bool,
 }
 
-/// Whether anything was done.
-fn do_one(
-    session: &Session,
-    choice: &ChoiceArgs,
-    work: &WorkArgs,
-    ui: &Ui,
-    plan: &Plan,
-    observed: &Observed,
-    remember: bool,
-) -> Result<bool, Failure> {
-    if ui.is_json() {
-        ui.print(serde_json::json!({ "plan": plan }).to_string() + "\n");
-    } else {
-        ui.print(plan_text(plan));
+impl Run<'_> {
+    /// Plans, shows, asks, and does it; then again, where only a pool that was started tells what else there is to do.
+    pub fn carry_out(&self) -> Outcome {
+        self.choice.check(&self.session.build)?;
+        let (mut plan, mut done) = self.once()?;
+        while plan.look_again {
+            let (next, more) = self.once()?;
+            plan = next;
+            done |= more;
+        }
+        if done {
+            // The nodes are as they should be; what is left over is tried again next time.
+            if let Err(failure) = tidy(self.session, self.ui) {
+                self.ui.note(format!("warning: old images were not all deleted: {}", failure.message));
+            }
+        }
+        match plan.problems.is_empty() {
+            true => Ok(Exit::Done),
+            false => {
+                Err(Failure::new(Exit::Failed, "done as far as it could be; the plan names what was left out, and why"))
+            }
+        }
     }
-    if plan.is_blocked() {
-        return Err(Failure::new(Exit::Blocked, "nothing was done: the plan says what is in the way"));
+
+    /// The plan, and whether anything was done.
+    fn once(&self) -> Result<(Plan, bool), Failure> {
+        let observed = self.session.observe();
+        let plan = plan(&self.session.build, &observed, &self.choice.options());
+        if self.ui.is_json() {
+            self.ui.print(serde_json::json!({ "plan": plan }).to_string() + "\n");
+        } else {
+            self.ui.print(plan_text(&plan));
+        }
+        if plan.is_blocked() {
+            return Err(Failure::new(Exit::Blocked, "nothing was done: the plan says what is in the way"));
+        }
+        if plan.is_empty() {
+            return Ok((plan, false));
+        }
+        confirm(&plan, self.work.yes, self.ui)?;
+        // A pool that was started says nothing of a cluster.
+        if self.remember && !plan.look_again {
+            self.session.folder.remember(&self.session.build)?;
+        }
+        self.apply(&plan, &observed)?;
+        Ok((plan, true))
     }
-    if plan.is_empty() {
-        return Ok(false);
+
+    fn apply(&self, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+        let session = self.session;
+        let clock = SystemClock::start();
+        let open_image = |file: &str| session.folder.open_image(&session.build, file);
+        let world = World {
+            build: &session.build,
+            open_image: &open_image,
+            hypervisors: &session.reached(),
+            services: &session.services,
+            pools: session.pools(),
+            member_urls: session.member_urls(observed),
+            marks: observed.marks(&session.build.deployment),
+            clock: &clock,
+            report: self.ui,
+            limits: self.work.limits(self.choice),
+        };
+        apply(&world, plan).map_err(Failure::from)
     }
-    confirm(plan, work.yes, ui)?;
-    // A pool that was started says nothing of a cluster.
-    if remember && !plan.look_again {
-        session.folder.remember(&session.build)?;
-    }
-    do_it(session, choice, work, ui, plan, observed)?;
-    Ok(true)
 }
 
 fn confirm(plan: &Plan, yes: bool, ui: &Ui) -> Result<(), Failure> {
@@ -135,29 +158,4 @@ fn confirm(plan: &Plan, yes: bool, ui: &Ui) -> Result<(), Failure> {
         Some(_) => Err(Failure::new(Exit::NotConfirmed, "nothing was done")),
         None => Err(Failure::new(Exit::NotConfirmed, "nothing was done: there is no terminal to ask at; say --yes")),
     }
-}
-
-fn do_it(
-    session: &Session,
-    choice: &ChoiceArgs,
-    work: &WorkArgs,
-    ui: &Ui,
-    plan: &Plan,
-    observed: &Observed,
-) -> Result<(), Failure> {
-    let clock = SystemClock::start();
-    let open_image = |file: &str| session.folder.open_image(&session.build, file);
-    let world = World {
-        build: &session.build,
-        open_image: &open_image,
-        hypervisors: &session.reached(),
-        services: &session.services,
-        pools: session.pools(),
-        member_urls: session.member_urls(observed),
-        marks: observed.marks(&session.build.deployment),
-        clock: &clock,
-        report: ui,
-        limits: work.limits(choice),
-    };
-    apply(&world, plan).map_err(Failure::from)
 }

@@ -1,6 +1,6 @@
 //! `rollback`: an earlier build, through the same plan and the same gates.
 
-use super::apply::{WorkArgs, carry_out};
+use super::apply::{Run, WorkArgs};
 use super::plan::ChoiceArgs;
 use super::{Cli, Exit, Failure, Outcome, Ui};
 use crate::deployment::Deployment;
@@ -28,7 +28,7 @@ pub fn run(cli: &Cli, args: &RollbackArgs, ui: &Ui) -> Outcome {
     let build = folder.deployed(number)?;
     ui.note(format!("going back to build {number}"));
     let session = Session::open_without(folder, build, &args.choice.lost())?;
-    carry_out(&session, &args.choice, &args.work, ui, false)
+    Run { session: &session, choice: &args.choice, work: &args.work, ui, remember: false }.carry_out()
 }
 
 /// The newest build that was deployed before the one that runs.
