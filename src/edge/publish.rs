@@ -246,7 +246,7 @@ impl Publication {
     fn obsolete(&self, record: &BuildRecord) -> Vec<String> {
         let nodes = self.present.nodes.iter().filter(|node| !record.nodes.contains_key(*node));
         let had = self.previous.iter().flat_map(|previous| previous.files.keys());
-        let files = had.filter(|file| !record.files.contains_key(*file) && self.present.files.contains(*file));
+        let files = had.filter(|file| !record.files.contains_key(*file) && self.present.files.contains(file));
         nodes.map(|node| format!("nodes/{node}")).chain(files.cloned()).collect()
     }
 
