@@ -3,6 +3,7 @@
 use super::BuildError;
 use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
+use crate::artifact::base::kernel_command_line;
 use crate::libvirt::{
     BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, ManagementLink, NodeInput,
     domain_file, domain_path, node_lines, only_hypervisor, shared_files,
@@ -127,7 +128,7 @@ fn machine(
         (Boot::Kernel, Some((kernel, initrd, root))) => BootInput::Kernel {
             kernel: kernel.clone(),
             initrd: initrd.clone(),
-            command_line: command_line(root, plan.class.architecture),
+            command_line: kernel_command_line(root, plan.class.architecture == Architecture::Amd64),
         },
         (Boot::Kernel, None) => {
             let message = format!("node {} boots a kernel directly, but the base image brings none", plan.name);
@@ -139,12 +140,6 @@ fn machine(
     };
     let artifacts = disks.of(&plan.class).cloned().map(Arc::new);
     Ok(Machine { base: Arc::clone(base), artifacts, boot: Arc::new(boot) })
-}
-
-fn command_line(root: &str, architecture: Architecture) -> String {
-    // On a busy host an emulated timer is late, and Linux would stop: "IO-APIC + timer doesn't work". With KVM it does not look.
-    let timer = if architecture == Architecture::Amd64 { " no_timer_check" } else { "" };
-    format!("root={root} ro console=tty0 console=ttyS0,115200{timer}")
 }
 
 fn node(

@@ -12,8 +12,17 @@ pub enum BootError {
     TooBig { size: usize, room: u64 },
 }
 
+/// What the kernel is told, by GRUB or by libvirt.
+pub fn kernel_command_line(root: &str, amd64: bool) -> String {
+    // On a busy host an emulated timer is late, and Linux would stop: "IO-APIC + timer doesn't work". With KVM it does not look.
+    let timer = if amd64 { " no_timer_check" } else { "" };
+    format!("root={root} ro console=tty0 console=ttyS0,115200{timer}")
+}
+
 /// `/boot/grub/grub.cfg`: boots the only kernel at once, on both consoles.
 pub fn grub_config(kernel_release: &str, root_file_system: &str, root_partition: &str) -> String {
+    // Debian's kernels end in their architecture.
+    let command_line = kernel_command_line(&format!("PARTUUID={root_partition}"), kernel_release.ends_with("-amd64"));
     format!(
         "# Written by `kubi base build`.\n\
          set timeout=0\n\
@@ -22,7 +31,7 @@ pub fn grub_config(kernel_release: &str, root_file_system: &str, root_partition:
          terminal_output console serial\n\
          search --no-floppy --fs-uuid --set=root {root_file_system}\n\
          menuentry 'Debian GNU/Linux' {{\n\
-         \x20 linux /boot/vmlinuz-{kernel_release} root=PARTUUID={root_partition} ro console=tty0 console=ttyS0,115200\n\
+         \x20 linux /boot/vmlinuz-{kernel_release} {command_line}\n\
          \x20 initrd /boot/initrd.img-{kernel_release}\n\
          }}\n"
     )
@@ -76,6 +85,13 @@ pub fn embed_core(core: &mut [u8], core_sector: u64, room: u64) -> Result<(), Bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_kernels_that_have_the_timer_are_told_about_it() {
+        let amd64 = grub_config("6.12.48+deb13-amd64", "f", "p");
+        assert!(amd64.contains("deb13-amd64 root=PARTUUID=p ro console=tty0 console=ttyS0,115200 no_timer_check\n"));
+        assert!(!grub_config("6.12.48+deb13-arm64", "f", "p").contains("no_timer_check"));
+    }
 
     #[test]
     fn boot_sector_keeps_the_partition_table() {

@@ -6,7 +6,7 @@ mod layout;
 mod packages;
 mod suite;
 
-pub use boot::{BootError, embed_core, grub_config, grub_prefix_config, install_boot_sector};
+pub use boot::{BootError, embed_core, grub_config, grub_prefix_config, install_boot_sector, kernel_command_line};
 pub use layout::{Extent, Identifiers, Layout, SECTOR};
 pub use packages::base_packages;
 pub use suite::Suite;
