@@ -107,6 +107,13 @@ fn a_builds_own_risks_are_on_top() {
         assert!(top.contains(wanted), "{wanted}: {top}");
     }
     assert!(top.contains("defaults.enforce: privileged"), "weak settings, too: {top}");
+    assert!(overview.contains(">Risks and topology<"), "the spec is the one that was built");
+    let spec = workspace.spec();
+    workspace.write_spec(&spec.replace("cluster: 192.168.24.21", "cluster: 192.168.24.22"));
+    workspace.kubi(["report", "--to", "moved.html"]).success();
+    let moved = drawn(&workspace.path().join("moved.html"), "");
+    assert!(moved.contains(">Risks and topology of cluster.yaml<"), "a picture of another spec says so");
+    workspace.write_spec(&spec);
     workspace.kubi(["report", "--to", "later.html", "--today", "2026-11-20"]).success();
     assert!(!drawn(&workspace.path().join("later.html"), "").contains("in 17 days"));
 }

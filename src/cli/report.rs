@@ -4,7 +4,7 @@ use super::clock::today;
 use super::out::OutArgs;
 use super::{Exit, Failure, Outcome, Ui};
 use crate::diff::risk::{Standing, judge_alone};
-use crate::diff::{Diff, Risk, Side as _, SideInfo};
+use crate::diff::{self, Diff, Risk, Side as _, SideInfo};
 use crate::edge::files;
 use crate::edge::inputs::Inputs;
 use crate::edge::output::Output;
@@ -53,10 +53,17 @@ pub fn run(args: &ReportArgs, ui: &Ui) -> Outcome {
     let record = output.built(&topology.cluster)?;
     let mut build = collect(&output, &topology.cluster, &record, &roles(&inputs), ui)?;
     let day = args.today.unwrap_or_else(today);
-    build.risks = risks(&build, output, &topology.cluster, &record, day)?;
     let build_label = format!("build {}", record.number);
+    let info = SideInfo { label: build_label.clone(), ..SideInfo::default() };
+    let side = OutputSide::new(output, &topology.cluster, record, true, info);
+    let facts = side.facts()?;
+    build.risks = risks(&build, facts, day);
     let title = format!("{}, {build_label}", topology.cluster);
-    let page = Page { title, topology: Some(&topology), build: Some(&build), build_label, ..Page::default() };
+    // A picture of another spec than the one that was built says so.
+    let moved = facts.is_some_and(|facts| has_other_nodes(&inputs, facts));
+    let topology_label = if moved { inputs.file.display().to_string() } else { String::new() };
+    let (topology, build) = (Some(&topology), Some(&build));
+    let page = Page { title, topology, topology_label, build, build_label, ..Page::default() };
     let text = html(&page).map_err(Failure::machine)?;
     if args.to == Path::new("-") {
         ui.print(text);
@@ -93,17 +100,15 @@ pub(super) fn about_change(diff: &Diff, file: &Path, out: Option<&Path>, ui: &Ui
 }
 
 /// What of the build by itself should not be passed over.
-fn risks(
-    build: &BuildReport,
-    output: Output,
-    cluster: &str,
-    record: &BuildRecord,
-    day: Date,
-) -> Result<Vec<Risk>, Failure> {
-    let info = SideInfo { label: format!("build {}", record.number), ..SideInfo::default() };
-    let side = OutputSide::new(output, cluster, record.clone(), true, info);
+fn risks(build: &BuildReport, facts: Option<&diff::Facts>, day: Date) -> Vec<Risk> {
     let (authorities, weak) = (build.authorities.as_slice(), build.weak.as_slice());
-    Ok(judge_alone(&Standing { facts: side.facts()?, now: Some(day.unix_seconds()), authorities, weak }))
+    judge_alone(&Standing { facts, now: Some(day.unix_seconds()), authorities, weak })
+}
+
+/// Whether the spec as it is now has other nodes than the one that was built.
+fn has_other_nodes(inputs: &Inputs, built: &diff::Facts) -> bool {
+    crate::spec::read(&inputs.text, &Facts::default())
+        .is_ok_and(|(cluster, _)| !cluster.spec.nodes.iter().eq(built.nodes.iter().map(|node| &node.spec)))
 }
 
 /// Roles by node, of the spec as it is now; a node that left it has none.

@@ -283,9 +283,14 @@ function certificates() {
 }
 
 // --- the frame --------------------------------------------------------------------------------------------------------
+function overviewTitle() {
+  const topology = data.topologyLabel ? `topology of ${data.topologyLabel}` : 'topology';
+  return data.risks && !data.diff ? `Risks and ${topology}` : `T${topology.slice(1)}`;
+}
+
 const tabs = [
   data.diff && ['changes', 'Changes', changes],
-  document.getElementById('topology').content.firstElementChild && ['overview', data.topologyLabel ? `Topology of ${data.topologyLabel}` : data.risks && !data.diff ? 'Risks and topology' : 'Topology', overview],
+  document.getElementById('topology').content.firstElementChild && ['overview', overviewTitle(), overview],
   data.nodes && ['nodes', data.diff ? `Nodes and files of ${data.buildLabel}` : 'Nodes and files', nodes],
   data.certificates && ['certificates', data.diff ? `Certificates of ${data.buildLabel}` : 'Certificates', certificates],
 ].filter(Boolean);
