@@ -86,6 +86,7 @@ fn a_whole_cluster() {
     first_boot(&kube);
     workloads(&kube);
     encryption(&kube);
+    budget(&kube);
     worker_change(&kube);
     removed_name(&kube);
     kube.cluster.step("destroy");
@@ -138,11 +139,45 @@ fn encryption(kube: &Kube) {
     assert!(kube.kubectl(&["get", "secret", "treasure", "--output=json"]).contains("dW5kZXItdGhlLW9sZC1vYWs="));
 }
 
-fn worker_change(kube: &Kube) {
-    kube.cluster.step("a worker changes");
+/// Worker 2 changes, but a budget keeps both servers where they are.
+fn budget(kube: &Kube) {
+    kube.cluster.step("a disruption budget");
     let before = ids();
     kube.cluster.edit("102M", "112M");
     kube.cluster.build();
+    kube.kubectl(&["create", "poddisruptionbudget", "both", "--selector=app=web", "--min-available=2"]);
+    let ready = || kube.get(&["poddisruptionbudgets"])[0]["status"]["currentHealthy"] == 2;
+    kube.wait("the budget counts both servers", ready);
+    let output = kube.cluster.run(&[&APPLY[..], &["--drain-timeout", "20"]].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("node worker-2 could not be drained within 20 s; it is in use again"), "{error}");
+    assert!(error.contains("disruption budget both needs 2 healthy pods and has 2 currently"), "{error}");
+    assert_eq!(ids(), before, "no machine was touched");
+    assert!(!kube.places("web").is_empty() && schedulable(kube), "both go on, and no node stays cordoned");
+    // With one to spare, the other one may go.
+    kube.kubectl(&["patch", "poddisruptionbudget", "both", "--patch", r#"{"spec": {"minAvailable": 1}}"#]);
+}
+
+fn schedulable(kube: &Kube) -> bool {
+    kube.get(&["nodes"]).iter().all(|node| node["spec"]["unschedulable"].is_null())
+}
+
+/// `KEY=VALUE:EFFECT` of the controller's Node, sorted.
+fn taints(kube: &Kube) -> Vec<String> {
+    let nodes = kube.get(&["nodes"]);
+    let controller = nodes.iter().find(|node| node["metadata"]["name"] == "controller").unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let taints = controller["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    let taint = |taint: &Value| format!("{}={}:{}", text(&taint["key"]), text(&taint["value"]), text(&taint["effect"]));
+    let mut taints: Vec<String> = taints.iter().map(taint).collect();
+    taints.sort();
+    taints
+}
+
+fn worker_change(kube: &Kube) {
+    kube.cluster.step("a worker changes");
+    let before = ids();
     let plan = kube.cluster.deploy(2, &["plan"]);
     assert!(
         plan.contains("replace worker-2") && !plan.contains("replace worker-1") && !plan.contains("replace controller"),
@@ -154,8 +189,7 @@ fn worker_change(kube: &Kube) {
     assert!(before[0] == after[0] && before[1] == after[1] && before[2] != after[2], "{before:?} {after:?}");
     kube.wait("both servers run again", || kube.places("web").len() == 2 && kube.places("client").len() == 1);
     assert!(kube.places("web").iter().all(|place| place == "worker-1"), "its pods went to the other worker");
-    let nodes = kube.get(&["nodes"]);
-    assert!(nodes.iter().all(|node| node["spec"]["unschedulable"].is_null()), "no node stays cordoned");
+    assert!(schedulable(kube), "no node stays cordoned");
     kube.wait("the Service answers", || kube.ask().is_some());
 }
 
@@ -163,7 +197,15 @@ fn removed_name(kube: &Kube) {
     kube.cluster.step("a name leaves the API server's certificate");
     let by_name = || kube.command(&["--tls-server-name", "e2e.example", "get", "--raw", "/readyz"]).output().unwrap();
     assert!(by_name().status.success());
+    assert_eq!(
+        taints(kube),
+        ["e2e=old:PreferNoSchedule", "gone=:NoSchedule", "node-role.kubernetes.io/control-plane=:NoSchedule"]
+    );
     kube.cluster.edit("kube-apiserver: [e2e.example]", "kube-apiserver: []");
+    kube.cluster.edit(
+        r#"labels: {e2e: old}, taints: ["e2e=old:PreferNoSchedule", "gone:NoSchedule"]"#,
+        r#"taints: ["e2e=new:PreferNoSchedule"]"#,
+    );
     kube.cluster.build();
     let applied = kube.cluster.deploy(0, &APPLY);
     assert!(applied.contains("replace controller") && !applied.contains("replace worker"), "{applied}");
@@ -172,4 +214,8 @@ fn removed_name(kube: &Kube) {
     let error = String::from_utf8_lossy(&refused.stderr);
     assert!(error.contains("x509") && error.contains("e2e.example"), "{error}");
     assert_eq!(kube.kubectl(&["get", "--raw", "/readyz"]), "ok");
+    // A kubelet changes neither, once its Node is there. That nobody cordons it any more, the controller manager notices.
+    let expected = ["e2e=new:PreferNoSchedule", "node-role.kubernetes.io/control-plane=:NoSchedule"];
+    kube.wait("the taints are the spec's", || taints(kube) == expected);
+    kube.wait("the label is gone", || kube.kubectl(&["get", "nodes", "--selector", "e2e", "--output=name"]).is_empty());
 }
