@@ -47,10 +47,12 @@ fn components<'a>(before: &'a Facts, after: &'a Facts, what: &'a str) -> Vec<Mov
         facts.class(node)?.components.get(what).map(|component| component.version.as_str())
     };
     let mut moves: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    // Nodes of the same classes move alike: a thousand nodes have few.
+    let mut known: BTreeMap<(usize, usize), Option<(&str, &str)>> = BTreeMap::new();
     for (old, new) in both(before, after) {
-        if let (Some(from), Some(to)) = (version(before, old), version(after, new))
-            && from != to
-        {
+        let moved =
+            known.entry((old.class, new.class)).or_insert_with(|| version(before, old).zip(version(after, new)));
+        if let Some((from, to)) = moved.filter(|(from, to)| from != to) {
             moves.entry((from, to)).or_default().push(new.name().to_owned());
         }
     }
@@ -59,8 +61,14 @@ fn components<'a>(before: &'a Facts, after: &'a Facts, what: &'a str) -> Vec<Mov
 
 /// Nodes that both sides have.
 fn both<'a>(before: &'a Facts, after: &'a Facts) -> impl Iterator<Item = (&'a NodeFacts, &'a NodeFacts)> {
-    let old: BTreeMap<&str, &NodeFacts> = before.nodes.iter().map(|node| (node.name(), node)).collect();
-    after.nodes.iter().filter_map(move |new| Some((*old.get(new.name())?, new)))
+    let mut by_name: Option<BTreeMap<&str, &NodeFacts>> = None;
+    after.nodes.iter().enumerate().filter_map(move |(at, new)| {
+        // Most specs keep their order.
+        let same = before.nodes.get(at).filter(|old| old.name() == new.name());
+        let all = || before.nodes.iter().map(|node| (node.name(), node)).collect();
+        let old = same.or_else(|| by_name.get_or_insert_with(all).get(new.name()).copied());
+        Some((old?, new))
+    })
 }
 
 pub fn minor_skipped(evidence: &Evidence<'_>) -> Vec<Finding> {
