@@ -117,6 +117,14 @@ fn first_boot(kube: &Kube) {
 fn workloads(kube: &Kube) {
     kube.cluster.step("workloads");
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/web.yaml");
+    // On a busy machine one may be late with its news, and is tainted until it comes.
+    kube.wait("pods may go to both workers", || {
+        kube.get(&["nodes", "--selector", "kubi/cluster=kube,!node-role.kubernetes.io/control-plane"])
+            .iter()
+            .filter(|node| node["spec"]["taints"].is_null())
+            .count()
+            == 2
+    });
     kube.kubectl(&["apply", "--filename", manifest]);
     kube.wait("both servers and the client run", || kube.places("web").len() == 2 && kube.places("client").len() == 1);
     let on: BTreeSet<String> = kube.places("web").into_iter().collect();
