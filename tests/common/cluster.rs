@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// A rendered cluster below a temporary directory: `nodes/NODE/` and `operator/`.
@@ -108,9 +109,10 @@ pub fn render_with(text: &str, packages: &BTreeMap<String, String>, change: impl
 }
 
 /// Moves both node networks to addresses of this machine alone (127.0.0.0/8), so that certificates, flags and
-/// kubeconfigs can be used unchanged. The second octet is this process's, so that tests do not meet.
+/// kubeconfigs can be used unchanged. The second octet is another one each time, so that tests do not meet.
 pub fn onto_loopback(cluster: &mut Cluster) {
-    let octet = 100 + (std::process::id() % 100) as u8;
+    static CLUSTERS: AtomicU32 = AtomicU32::new(0);
+    let octet = 100 + ((std::process::id() + 31 * CLUSTERS.fetch_add(1, Ordering::Relaxed)) % 100) as u8;
     let moved = |address: Ipv4Addr, network: u8| Ipv4Addr::new(127, octet, network, address.octets()[3]);
     let net = |network: u8| format!("127.{octet}.{network}.0/24").parse().unwrap();
     let networks = &mut cluster.spec.networks;
