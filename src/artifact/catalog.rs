@@ -165,7 +165,7 @@ impl Catalog {
             for (version, platforms) in known.releases {
                 let own = artifact.releases.entry(version.clone()).or_default();
                 for (platform, digest) in platforms {
-                    if *own.entry(platform).or_insert_with(|| digest.clone()) != digest {
+                    if *own.entry(platform).or_insert_with(|| digest) != digest {
                         return Err(CatalogError::Conflict {
                             file: file.to_owned(),
                             artifact: name,
@@ -191,7 +191,7 @@ impl Catalog {
     /// The release of an artifact for a platform.
     pub fn release(&self, name: &str, version: &str, platform: Architecture) -> Option<Release> {
         let artifact = self.get(name)?;
-        let digest = artifact.releases.get(version)?.get(&platform)?.clone();
+        let digest = *artifact.releases.get(version)?.get(&platform)?;
         Some(Release { digest, source: artifact.source_for(version, platform) })
     }
 

@@ -120,7 +120,7 @@ pub enum LockError {
     #[error(
         "kubi.lock: {artifact} is pinned to {locked}, but that release is published as {published}\n  help: the lock was changed by hand, or somebody swapped the release; compare, then run `kubi lock` to pin the published one"
     )]
-    Digest { artifact: String, locked: Digest, published: Digest },
+    Digest { artifact: String, locked: Box<Digest>, published: Box<Digest> },
     #[error("kubi.lock: {0}\n  help: run `kubi lock` to write it again")]
     Value(String),
 }
@@ -150,8 +150,8 @@ impl Lock {
             if let Some(published) = published.filter(|release| release.digest != artifact.digest) {
                 return Err(LockError::Digest {
                     artifact: artifact.to_string(),
-                    locked: artifact.digest.clone(),
-                    published: published.digest,
+                    locked: Box::new(artifact.digest),
+                    published: Box::new(published.digest),
                 });
             }
         }

@@ -124,12 +124,12 @@ mod tests {
         let digest = Digest::of(b"");
         let base = LockedBase {
             name: "debian-13".into(),
-            digest: digest.clone(),
+            digest,
             format: ImageFormat::Qcow2,
             architecture: Architecture::Amd64,
             virtual_size: 4 << 30,
             root: RootDevice::try_from("PARTUUID=1-2".to_owned()).unwrap(),
-            kernel: Some(digest.clone()),
+            kernel: Some(digest),
             initrd: None,
             packages: BTreeMap::from([
                 ("adduser".into(), "3.134".into()),
@@ -139,7 +139,7 @@ mod tests {
         let mut lock = Lock { base: Some(base), artifacts: vec![] };
         for version in ["1.10", "1.9"] {
             let source = format!("https://example.org/{version}");
-            let (name, version, digest) = ("tool".into(), version.into(), digest.clone());
+            let (name, version, digest) = ("tool".into(), version.into(), digest);
             lock.put(LockedArtifact { name, version, platform: Architecture::Amd64, digest, source });
         }
         lock
@@ -187,7 +187,7 @@ mod tests {
             source: release.source.clone(),
         };
         let lock = |digest| Lock { base: None, artifacts: vec![artifact(digest)] };
-        assert_eq!(lock(release.digest.clone()).check(&catalog), Ok(()));
+        assert_eq!(lock(release.digest).check(&catalog), Ok(()));
         let error = lock(Digest::of(b"other")).check(&catalog).unwrap_err().to_string();
         assert!(error.contains("runc 1.4.3 for arm64 is pinned to sha256:"), "{error}");
     }

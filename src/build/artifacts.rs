@@ -1,7 +1,7 @@
 //! One artifact disk for each set of artifacts that some nodes need.
 
 use super::nodes::Context;
-use super::{BuildError, Images};
+use super::{BuildError, Images, Prepared};
 use crate::artifact::{Catalog, LockedArtifact, Needed};
 use crate::edge::cache_write::digest_file;
 use crate::edge::stage::{StageError, stage};
@@ -21,7 +21,7 @@ pub struct Disks {
 
 impl Disks {
     pub fn images(&self) -> BTreeMap<String, Digest> {
-        self.by_set.values().map(|image| (image.file.clone(), image.digest.clone())).collect()
+        self.by_set.values().map(|image| (image.file.clone(), image.digest)).collect()
     }
 
     /// The disk of a class of nodes; `None` when they need none, or none could be written.
@@ -38,9 +38,8 @@ pub fn write(context: &Context<'_>) -> Result<Disks, BuildError> {
     }
     let sets: BTreeSet<Vec<Needed>> = context.plan.classes().map(Class::artifacts).collect();
     let mut missing: Vec<LockedArtifact> = Vec::new();
-    let catalog = context.request.inputs.catalog()?;
     for set in sets.into_iter().filter(|set| !set.is_empty()) {
-        match disk(context, &catalog, &set) {
+        match disk(context, &set) {
             Ok(image) => drop(disks.by_set.insert(set, image)),
             Err(BuildError::Stage(StageError::Missing(artifacts))) => missing.extend(artifacts),
             Err(error) => return Err(error),
@@ -60,9 +59,9 @@ pub fn write(context: &Context<'_>) -> Result<Disks, BuildError> {
     Ok(disks)
 }
 
-fn disk(context: &Context<'_>, catalog: &Catalog, set: &[Needed]) -> Result<ImageFile, BuildError> {
+fn disk(context: &Context<'_>, set: &[Needed]) -> Result<ImageFile, BuildError> {
     let cache = context.request.cache;
-    let lock = &context.prepared.lock;
+    let Prepared { lock, catalog, .. } = context.prepared;
     // Planning has found each of them in the lock.
     let locked: Vec<LockedArtifact> =
         set.iter().filter_map(|n| lock.artifact(&n.name, &n.version, n.platform)).cloned().collect();

@@ -5,8 +5,8 @@ use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::artifact::base::kernel_command_line;
 use crate::libvirt::{
-    BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, ManagementLink, NodeInput,
-    domain_file, domain_path, node_lines, only_hypervisor, shared_files,
+    BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, Kept, ManagementLink,
+    NodeInput, domain_file, domain_path, node_lines, only_hypervisor, shared_files,
 };
 use crate::plan::{Class, NodePlan};
 use crate::render::OperatorFile;
@@ -29,35 +29,58 @@ pub fn write(
     let Some(base) = context.images.base_file() else { return Ok(None) };
     let mut input = cluster_input(context, operator);
     let shared = Digest::of(format!("{input:?} {base:?} {:?} {disks:?}", context.images.kernel()).as_bytes());
-    let spec = &context.prepared.cluster.spec;
-    let base = Arc::new(base.clone());
-    let mut machines: BTreeMap<*const Class, Machine> = BTreeMap::new();
-    for (plan, built) in context.plan.nodes.iter().zip(nodes) {
-        let machine = match machines.entry(Arc::as_ptr(&plan.class)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(machine(context, plan, &base, disks)?),
-        };
-        let node = node(plan, &spec.nodes[plan.index], built, machine, &input.hypervisors)?;
-        input.nodes.push(node);
-    }
     let publication = context.publication;
     let same = publication.previous().is_some_and(|previous| previous.deploy.as_ref() == Some(&shared));
-    let before = if same { publication.previous_deploy_file(DEPLOY_JSON) } else { None };
+    let read = || if same { publication.previous_deploy_file(DEPLOY_JSON) } else { None };
+    let (before, inputs) = rayon::join(read, || node_inputs(context, nodes, base, disks, &input.hypervisors));
+    input.nodes = inputs?;
     let mut kept = node_lines(before.as_deref().unwrap_or_default());
     for changed in nodes.iter().filter(|node| !node.unchanged) {
         kept.remove(changed.name.as_str());
     }
-    for file in shared_files(&input, &kept)? {
-        publication.deploy_file(&file.path, &file.contents)?;
+    let (written, domains) =
+        rayon::join(|| write_shared(context, &input, &kept), || write_domains(context, &input, nodes, same));
+    written.and(domains)?;
+    Ok(Some(shared))
+}
+
+fn write_shared(context: &Context<'_>, input: &Input, kept: &Kept<'_>) -> Result<(), BuildError> {
+    for file in shared_files(input, kept)? {
+        context.publication.deploy_file(&file.path, &file.contents)?;
     }
+    Ok(())
+}
+
+/// `same` says that what all domains share is that of the last build.
+fn write_domains(context: &Context<'_>, input: &Input, nodes: &[BuiltNode], same: bool) -> Result<(), BuildError> {
     for (node, built) in input.nodes.iter().zip(nodes) {
-        if same && built.unchanged && publication.keep_deploy_file(&domain_path(&node.name)) {
+        if same && built.unchanged && context.publication.keep_deploy_file(&domain_path(&node.name)) {
             continue;
         }
-        let file = domain_file(&input, node)?;
-        publication.deploy_file(&file.path, &file.contents)?;
+        let file = domain_file(input, node)?;
+        context.publication.deploy_file(&file.path, &file.contents)?;
     }
-    Ok(Some(shared))
+    Ok(())
+}
+
+fn node_inputs(
+    context: &Context<'_>,
+    nodes: &[BuiltNode],
+    base: &ImageFile,
+    disks: &Disks,
+    hypervisors: &[Hypervisor],
+) -> Result<Vec<NodeInput>, BuildError> {
+    let spec = &context.prepared.cluster.spec;
+    let base = Arc::new(base.clone());
+    let mut machines: BTreeMap<*const Class, Machine> = BTreeMap::new();
+    let input = |(plan, built): (&NodePlan, &BuiltNode)| {
+        let machine = match machines.entry(Arc::as_ptr(&plan.class)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(machine(context, plan, &base, disks)?),
+        };
+        node(plan, &spec.nodes[plan.index], built, machine, hypervisors)
+    };
+    context.plan.nodes.iter().zip(nodes).map(input).collect()
 }
 
 /// The input without its nodes.
@@ -87,7 +110,7 @@ fn cluster_input(context: &Context<'_>, operator: &[OperatorFile]) -> Input {
             mtu: cluster_network.mtu,
         },
         hypervisors: if spec.hypervisors.is_empty() { vec![only_hypervisor()] } else { spec.hypervisors.clone() },
-        nodes: Vec::with_capacity(spec.nodes.len()),
+        nodes: Vec::new(),
     }
 }
 
@@ -162,12 +185,12 @@ fn node(
         cpus: size.cpus,
         memory: size.memory.0,
         addresses: node.addresses.clone(),
-        bundle: built.record.bundle.clone(),
+        bundle: built.record.bundle,
         taints: plan.class.chosen.contains_key("kubelet").then(|| node.taints.clone()),
         base: Arc::clone(&machine.base),
         overlay: ImageFile {
             file: overlay.file.clone(),
-            digest: overlay.digest.clone(),
+            digest: overlay.digest,
             size: overlay.size,
             format: DiskFormat::Qcow2,
         },

@@ -24,11 +24,8 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
     let mut classes: Vec<Arc<Class>> = Vec::new();
     let nodes = plan.nodes.iter().map(|node| node_facts(prepared, node, &mut classes)).collect();
     let spec = prepared.cluster.spec.without_nodes();
-    let recipes: BTreeMap<String, Digest> = classes
-        .iter()
-        .flat_map(|class| &class.recipes)
-        .map(|recipe| (recipe.id.clone(), recipe.digest.clone()))
-        .collect();
+    let recipes: BTreeMap<String, Digest> =
+        classes.iter().flat_map(|class| &class.recipes).map(|recipe| (recipe.id.clone(), recipe.digest)).collect();
     Facts {
         format: Facts::current_format(),
         kubi: env!("CARGO_PKG_VERSION").to_owned(),
@@ -36,7 +33,7 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
         kubernetes: prepared.cluster.spec.kubernetes.version.to_string(),
         spec: pruned(&spec),
         recipes,
-        base: prepared.lock.base.as_ref().map(|b| BaseFacts { name: b.name.clone(), digest: b.digest.clone() }),
+        base: prepared.lock.base.as_ref().map(|b| BaseFacts { name: b.name.clone(), digest: b.digest }),
         sealed_root: sealed.root,
         sealed: sealed.files,
         classes: classes.iter().map(|class| class_facts(prepared, class)).collect(),
@@ -72,7 +69,7 @@ fn class_facts(prepared: &Prepared, class: &Class) -> ClassFacts {
     };
     let artifacts = class.artifacts().into_iter().map(|needed| {
         let locked = prepared.lock.artifact(&needed.name, &needed.version, needed.platform);
-        let digest = locked.map(|locked| locked.digest.clone());
+        let digest = locked.map(|locked| locked.digest);
         ArtifactFacts { name: needed.name, version: needed.version, platform: needed.platform, digest }
     });
     let size = class.size;

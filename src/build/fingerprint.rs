@@ -4,20 +4,12 @@ use super::{Images, Prepared, Request};
 use crate::edge::inputs::sealed_names;
 use crate::pki::Keys;
 use crate::plan::{NodePlan, Plan};
-use crate::recipe::built_in;
 use crate::spec::Node;
 use crate::tree::Digest;
 use serde_json::json;
 
 /// Covers every input of the build. Another value may still give the same output; the same value never another one.
 pub fn of_build(request: &Request<'_>) -> Digest {
-    let recipes = Digest::of(&built_in().into_iter().fold(Vec::new(), |mut all, (name, bytes)| {
-        all.extend((name.len() as u64).to_le_bytes());
-        all.extend(name.as_bytes());
-        all.extend((bytes.len() as u64).to_le_bytes());
-        all.extend(bytes);
-        all
-    }));
     // Images appear in the output once their bytes are in the cache.
     let present: Vec<u8> = match (request.images, request.inputs.lock()) {
         (Images::Never, _) | (_, Err(_)) => vec![],
@@ -28,7 +20,7 @@ pub fn of_build(request: &Request<'_>) -> Digest {
         }
     };
     let sealed = Digest::of_json(&request.inputs.digests(sealed_names(&request.inputs.text)));
-    request.inputs.digest(&[recipes.as_str().as_bytes(), &[request.images as u8], &present, sealed.as_str().as_bytes()])
+    request.inputs.digest(&[&[request.images as u8], &present, sealed.as_str().as_bytes()])
 }
 
 /// `metadata.name`, read off the text without parsing it all. Only used to find an output that is then compared by digest.

@@ -39,7 +39,7 @@ fn cached(
 ) -> Result<(fs::File, ImageFile), BuildError> {
     let path = request.cache.path(digest);
     let (file, size) = request.cache.open(digest).map_err(|source| BuildError::Read { path, source })?;
-    Ok((file, ImageFile { file: format!("{kind}-{}{extension}", digest.hex()), digest: digest.clone(), size, format }))
+    Ok((file, ImageFile { file: format!("{kind}-{}{extension}", digest.hex()), digest: *digest, size, format }))
 }
 
 impl Source {
@@ -90,7 +90,7 @@ impl Source {
         let kernel = base.kernel.iter().flatten().map(|(path, file)| (path, file));
         for (path, file) in kernel.chain([(&base.path, &base.file)]) {
             publication.link_image(path, &file.file)?;
-            shared.insert(file.file.clone(), file.digest.clone());
+            shared.insert(file.file.clone(), file.digest);
         }
         Ok(())
     }

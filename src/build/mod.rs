@@ -20,7 +20,7 @@ pub use preview::Preview;
 pub use summary::{Summary, SummaryNode};
 pub use verify::{OverlayProof, prove_overlays};
 
-use crate::artifact::Lock;
+use crate::artifact::{Catalog, Lock};
 use crate::edge::cache::Cache;
 use crate::edge::inputs::Inputs;
 use crate::edge::keys::open_keys;
@@ -70,11 +70,12 @@ pub trait Progress: Sync {
     fn node_done(&self, _node: &str) {}
 }
 
-/// The stages before any secret is needed: spec, lock, recipes and templates.
+/// The stages before any secret is needed: spec, lock, catalog, recipes and templates.
 #[derive(Debug)]
 pub struct Prepared {
     pub cluster: Cluster,
     pub lock: Lock,
+    pub catalog: Catalog,
     pub recipes: Recipes,
     pub templates: Templates,
     pub warnings: Vec<Problem>,
@@ -83,17 +84,21 @@ pub struct Prepared {
 impl Prepared {
     /// Parses and checks; every problem of the spec is reported together.
     pub fn new(inputs: &Inputs) -> Result<Self, BuildError> {
-        let lock = inputs.checked_lock()?;
         let facts = Facts::default();
+        let locked = || -> Result<(Lock, Catalog), BuildError> {
+            let catalog = inputs.catalog()?;
+            Ok((inputs.checked_lock(&catalog)?, catalog))
+        };
         let recipes = || -> Result<(Recipes, Templates), BuildError> {
             let recipes = load(built_in(), inputs.own_recipes.clone())?;
             let templates = Templates::compile(&recipes)?;
             Ok((recipes, templates))
         };
-        let (recipes, read) = rayon::join(recipes, || read(&inputs.text, &facts));
+        let (recipes, (read, locked)) = rayon::join(recipes, || rayon::join(|| read(&inputs.text, &facts), locked));
+        let (lock, catalog) = locked?;
         let (recipes, templates) = recipes?;
         if let Ok((cluster, warnings)) = read {
-            return Ok(Self { cluster, lock, recipes, templates, warnings });
+            return Ok(Self { cluster, lock, catalog, recipes, templates, warnings });
         }
         let recipes_say = |cluster: &Cluster| {
             let found = plan(cluster, &recipes, &templates, &lock, Pins::Open).err().unwrap_or_default();
@@ -101,7 +106,7 @@ impl Prepared {
             found.into_iter().filter(|problem| problem.is_error() && problem.code != "pod-cidr").collect()
         };
         let (cluster, warnings) = read_with(&inputs.text, &facts, &recipes_say).map_err(BuildError::Spec)?;
-        Ok(Self { cluster, lock, recipes, templates, warnings })
+        Ok(Self { cluster, lock, catalog, recipes, templates, warnings })
     }
 
     /// Plans all nodes; the warnings of the spec come with the plan's.

@@ -27,7 +27,7 @@ pub struct Descriptor {
 impl ImageManifest {
     pub fn new(config: (&Digest, usize), layer: (&Digest, usize)) -> Self {
         let descriptor = |(digest, size): (&Digest, usize), media_type: &str| Descriptor {
-            digest: digest.clone(),
+            digest: *digest,
             media_type: media_type.to_owned(),
             size: size as u64,
         };

@@ -63,7 +63,7 @@ pub enum BundleError {
     #[error("{what} has {size} bytes; at most {limit} are allowed")]
     TooLarge { what: &'static str, size: u64, limit: u64 },
     #[error("{what} has digest {actual}, not {expected}")]
-    Digest { what: String, expected: Digest, actual: Digest },
+    Digest { what: String, expected: Box<Digest>, actual: Box<Digest> },
     #[error("{what} is not valid: {source}")]
     Json { what: &'static str, source: serde_json::Error },
     #[error(transparent)]
@@ -76,4 +76,10 @@ pub enum BundleError {
     NotCanonical { what: &'static str, problem: String },
     #[error("the layer cannot be {verb}: {source}")]
     Compression { verb: &'static str, source: std::io::Error },
+}
+
+impl BundleError {
+    pub fn digest(what: impl Into<String>, expected: Digest, actual: Digest) -> Self {
+        Self::Digest { what: what.into(), expected: Box::new(expected), actual: Box::new(actual) }
+    }
 }

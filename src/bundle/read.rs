@@ -80,8 +80,8 @@ fn read_tree(members: &[(NodePath, &ConfigEntry<'_>)], archive: &[u8]) -> Result
                 let bytes = reader.contents(path, listed.size.unwrap_or(0))?;
                 let actual = Digest::of(bytes);
                 if let Some(expected) = listed.digest.as_ref().filter(|expected| **expected != actual) {
-                    let expected = expected.clone();
-                    return Err(BundleError::Digest { what: path.to_string(), expected, actual });
+                    let expected = *expected;
+                    return Err(BundleError::digest(path.to_string(), expected, actual));
                 }
                 digests.push(actual);
                 Kind::File(contents(path, listed, bytes)?)
@@ -132,7 +132,7 @@ fn check_digest(what: &str, bytes: &[u8], expected: &Digest) -> Result<(), Bundl
     if actual == *expected {
         return Ok(());
     }
-    Err(BundleError::Digest { what: what.to_owned(), expected: expected.clone(), actual })
+    Err(BundleError::digest(what, *expected, actual))
 }
 
 fn not_canonical(what: &'static str, problem: &str) -> BundleError {

@@ -222,7 +222,7 @@ fn add_own(args: &AddArgs, name: &str, version: &str, context: &mut Context) -> 
         name: name.to_owned(),
         version: version.to_owned(),
         platform,
-        digest: digest.clone(),
+        digest,
         source: format!("{VENDORED}{file_name}"),
     };
     let shown = format!("{artifact}, pinned as a build of your own");

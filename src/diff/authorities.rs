@@ -26,8 +26,8 @@ impl Sides<'_> {
                 continue;
             }
             for entry in self.after.entries(node.name())? {
-                let new = entry.path.ends_with(".crt")
-                    && entry.digest.as_ref().is_some_and(|digest| seen.insert(digest.clone()));
+                let new =
+                    entry.path.ends_with(".crt") && entry.digest.as_ref().is_some_and(|digest| seen.insert(*digest));
                 if new {
                     found.extend(certificate::authorities(&entry.path, &self.after.contents(node.name(), &entry)?));
                 }

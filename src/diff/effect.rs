@@ -1,7 +1,7 @@
 //! What a deployment must do to each node (docs/deploy-json.md).
 
 use super::facts::{ClassFacts, Facts, NodeFacts};
-use super::machines::{changed_networks, hypervisor};
+use super::machines::Hypervisors;
 use super::model::Effect;
 
 /// One node of a side: its facts, with those of its class and of the whole.
@@ -10,17 +10,19 @@ pub struct Placed<'a> {
     pub facts: &'a Facts,
     pub node: &'a NodeFacts,
     pub class: &'a ClassFacts,
+    pub hypervisors: &'a Hypervisors,
 }
 
-/// What a node that both sides have must go through. `tree` says whether its tree is another one.
-pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool) -> Vec<Effect> {
+/// What a node that both sides have must go through. `tree` says whether its tree is another one, `networks` whether
+/// libvirt's networks are.
+pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool, networks: bool) -> Vec<Effect> {
     let mut effects = Vec::new();
     let pair = before.zip(after);
     let (old, new) = match pair {
         Some((old, new)) => (old, new),
         None => return if tree { vec![Effect::NewOverlay] } else { Vec::new() },
     };
-    let base = |placed: Placed<'_>| placed.facts.base.as_ref().map(|base| base.digest.clone());
+    let base = |placed: Placed<'_>| placed.facts.base.as_ref().map(|base| base.digest);
     let (machine, other) = (&old.class.machine, &new.class.machine);
     if tree || base(old) != base(new) || machine.root != other.root {
         effects.push(Effect::NewOverlay);
@@ -28,7 +30,7 @@ pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool
     if old.class.artifacts != new.class.artifacts {
         effects.push(Effect::NewArtifactDisk);
     }
-    if shape(old) != shape(new) || !changed_networks(old.facts, new.facts).is_empty() {
+    if shape(&old) != shape(&new) || networks {
         effects.push(Effect::NewMachine);
     }
     effects.extend(data_at_risk(old, new).map(|reason| Effect::DataAtRisk { reason }));
@@ -36,15 +38,15 @@ pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool
 }
 
 /// What a domain is defined by, save its images.
-fn shape(placed: Placed<'_>) -> impl PartialEq {
+fn shape<'a>(placed: &Placed<'a>) -> impl PartialEq + use<'a> {
     let machine = &placed.class.machine;
     let disks = (machine.boot, machine.data);
-    (machine.cpus, machine.memory, disks, hypervisor(placed.facts, placed.node))
+    (machine.cpus, machine.memory, disks, placed.hypervisors.of_node(placed.node))
 }
 
 fn data_at_risk(old: Placed<'_>, new: Placed<'_>) -> Option<String> {
     let size = old.class.machine.data?;
-    let (from, to) = (hypervisor(old.facts, old.node), hypervisor(new.facts, new.node));
+    let (from, to) = (old.hypervisors.of_node(old.node), new.hypervisors.of_node(new.node));
     let left_behind = match () {
         () if from.name != to.name => {
             Some(format!("its data disk stays on hypervisor {}; on {} it starts with an empty one", from.name, to.name))
@@ -69,6 +71,7 @@ fn data_at_risk(old: Placed<'_>, new: Placed<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::machines::changed_networks;
     use serde_json::{Value, json};
 
     fn facts() -> Value {
@@ -98,15 +101,18 @@ mod tests {
         *changed.pointer_mut(path).unwrap() = value;
         let read = |facts: &Value| Facts::parse(facts.to_string().as_bytes()).unwrap();
         let (before, after) = (read(&facts()), read(&changed));
-        let placed = |facts| -> Placed<'_> {
+        let hypervisors = [&before, &after].map(Hypervisors::of);
+        let placed = |facts, at: usize| -> Placed<'_> {
             let facts: &Facts = facts;
-            Placed { facts, node: &facts.nodes[0], class: &facts.classes[0] }
+            Placed { facts, node: &facts.nodes[0], class: &facts.classes[0], hypervisors: &hypervisors[at] }
         };
+        let networks = !changed_networks(&before, &after).is_empty();
         let text = |effect: &Effect| match effect {
             Effect::DataAtRisk { reason } => reason.clone(),
             other => format!("{other:?}"),
         };
-        let found: Vec<String> = effects(Some(placed(&before)), Some(placed(&after)), tree).iter().map(text).collect();
+        let found: Vec<String> =
+            effects(Some(placed(&before, 0)), Some(placed(&after, 1)), tree, networks).iter().map(text).collect();
         let fits =
             found.len() == expected.len() && found.iter().zip(expected).all(|(one, start)| one.starts_with(start));
         assert!(fits, "{path}: {found:?}, not {expected:?}");

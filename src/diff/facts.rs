@@ -137,7 +137,7 @@ impl Facts {
             spec: self.spec.clone(),
             recipes: self.recipes.clone(),
             base: self.base.clone(),
-            sealed_root: self.sealed_root.clone(),
+            sealed_root: self.sealed_root,
             sealed: self.sealed.clone(),
             classes: self.classes.clone(),
             nodes: Vec::new(),

@@ -6,12 +6,24 @@ use crate::spec::Value;
 use crate::spec::model::Hypervisor;
 use serde::Deserialize;
 
-/// The hypervisor that a node is on.
-pub fn hypervisor(facts: &Facts, node: &NodeFacts) -> Hypervisor {
-    let all =
-        facts.spec.get("hypervisors").and_then(|all| Vec::<Hypervisor>::deserialize(all).ok()).unwrap_or_default();
-    let named = |one: &&Hypervisor| node.spec.hypervisor.as_ref().is_none_or(|name| *name == one.name);
-    all.iter().find(named).cloned().unwrap_or_else(only_hypervisor)
+/// The hypervisors of a spec, and the one of a spec that names none.
+#[derive(Clone, Debug)]
+pub struct Hypervisors {
+    named: Vec<Hypervisor>,
+    only: Hypervisor,
+}
+
+impl Hypervisors {
+    pub fn of(facts: &Facts) -> Self {
+        let named = facts.spec.get("hypervisors").and_then(|all| Vec::deserialize(all).ok());
+        Self { named: named.unwrap_or_default(), only: only_hypervisor() }
+    }
+
+    /// The one that a node is on.
+    pub fn of_node(&self, node: &NodeFacts) -> &Hypervisor {
+        let is_it = |one: &&Hypervisor| node.spec.hypervisor.as_ref().is_none_or(|name| *name == one.name);
+        self.named.iter().find(is_it).unwrap_or(&self.only)
+    }
 }
 
 /// A network that is defined in another way: `kubi-deploy` then stops all that is on it.

@@ -4,6 +4,7 @@ use super::compare::{Sides, Trees};
 use super::effect::{Placed, effects};
 use super::entries::Pair;
 use super::facts::{Facts, NodeFacts};
+use super::machines::{Hypervisors, changed_networks};
 use super::model::{DeployAction, DeployStep, Diff, Effect, EntryChange, NodeDiff, Severity, State, Summary};
 use super::side::{Side, SideEntry, SideError};
 use crate::tree::Digest;
@@ -18,18 +19,20 @@ impl Sides<'_> {
         order: &[String],
         mut trees: Trees,
     ) -> Result<Vec<NodeDiff>, SideError> {
-        let (old_facts, new_facts) = (self.old.map(index), self.new.map(index));
+        let (old_facts, new_facts) = (self.old.map(Index::of), self.new.map(Index::of));
+        let networks = self.old.zip(self.new).is_some_and(|(old, new)| !changed_networks(old, new).is_empty());
         let wanted: Vec<&String> = order.iter().filter(|name| names.contains(*name)).collect();
         let taken: Vec<(&String, Vec<Pair>)> =
             wanted.into_iter().map(|name| (name, trees.remove(name).unwrap_or_default())).collect();
         let describe = |(name, pairs): &(&String, Vec<Pair>)| -> Result<Option<NodeDiff>, SideError> {
-            let (old, new) = (placed(&old_facts, name), placed(&new_facts, name));
+            let old = old_facts.as_ref().and_then(|side| side.placed(name));
+            let new = new_facts.as_ref().and_then(|side| side.placed(name));
             let is_old = self.before.nodes().contains_key(*name);
             let is_new = self.after.nodes().contains_key(*name);
             let (state, effects) = match (is_old, is_new) {
                 (false, _) => (State::Added, vec![Effect::Create]),
                 (_, false) => (State::Removed, vec![Effect::Remove]),
-                _ => (State::Changed, effects(old, new, !pairs.is_empty())),
+                _ => (State::Changed, effects(old, new, !pairs.is_empty(), networks)),
             };
             if effects.is_empty() {
                 return Ok(None);
@@ -50,23 +53,30 @@ impl Sides<'_> {
 
     /// Known of what was built; else computed only where it is asked for.
     fn bundle(&self, side: &dyn Side, name: &str) -> Result<Option<Digest>, SideError> {
-        match side.nodes().get(name).and_then(|key| key.bundle.clone()) {
+        match side.nodes().get(name).and_then(|key| key.bundle) {
             None if self.options.bundles => side.bundle(name),
             known => Ok(known),
         }
     }
 }
 
-type Index<'a> = (&'a Facts, BTreeMap<&'a str, &'a NodeFacts>);
-
-fn index(facts: &Facts) -> Index<'_> {
-    (facts, facts.nodes.iter().map(|node| (node.name(), node)).collect())
+struct Index<'a> {
+    facts: &'a Facts,
+    nodes: BTreeMap<&'a str, &'a NodeFacts>,
+    hypervisors: Hypervisors,
 }
 
-fn placed<'a>(index: &Option<Index<'a>>, name: &str) -> Option<Placed<'a>> {
-    let (facts, nodes) = index.as_ref()?;
-    let node = nodes.get(name)?;
-    Some(Placed { facts, node, class: facts.class(node)? })
+impl<'a> Index<'a> {
+    fn of(facts: &'a Facts) -> Self {
+        let nodes = facts.nodes.iter().map(|node| (node.name(), node)).collect();
+        Self { facts, nodes, hypervisors: Hypervisors::of(facts) }
+    }
+
+    fn placed(&self, name: &str) -> Option<Placed<'_>> {
+        let Self { facts, nodes, hypervisors } = self;
+        let node = nodes.get(name)?;
+        Some(Placed { facts, node, class: facts.class(node)?, hypervisors })
+    }
 }
 
 fn whole(entries: Vec<SideEntry>, state: State) -> Vec<EntryChange> {

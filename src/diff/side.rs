@@ -120,7 +120,7 @@ impl SideEntry {
             mode: self.mode,
             owner: format!("{}:{}", self.owner.uid, self.owner.gid),
             size: self.size,
-            digest: self.digest.clone(),
+            digest: self.digest,
             target: self.target.clone(),
             secrets: self.secrets.iter().map(secret).collect(),
         }

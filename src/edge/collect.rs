@@ -118,9 +118,9 @@ fn keep_index(
 
 /// Follows every digest in a manifest or index that kubi did not write.
 fn keep_foreign(output: &Output, digest: &Digest, needed: &mut Needed) -> Result<(), OutputError> {
-    let mut open = vec![digest.clone()];
+    let mut open = vec![*digest];
     while let Some(digest) = open.pop() {
-        if !needed.blobs.insert(digest.clone()) {
+        if !needed.blobs.insert(digest) {
             continue;
         }
         let bytes = files::read_optional(&output.blob_path(&digest))?.unwrap_or_default();
@@ -128,7 +128,7 @@ fn keep_foreign(output: &Output, digest: &Digest, needed: &mut Needed) -> Result
         let Ok(value) = serde_json::from_slice::<serde_json::Value>(&bytes) else { continue };
         let manifests = value["manifests"].as_array().into_iter().flatten();
         let blobs = value["layers"].as_array().into_iter().flatten().chain([&value["config"]]);
-        open.extend(manifests.chain(blobs).filter_map(|part| part["digest"].as_str()?.parse().ok()));
+        open.extend(manifests.chain(blobs).filter_map(|part| part["digest"].as_str()?.parse::<Digest>().ok()));
     }
     Ok(())
 }

@@ -98,12 +98,9 @@ impl Inputs {
     }
 
     /// As [`Inputs::lock`], and no digest in it is another one than the catalog has for the same release.
-    pub fn checked_lock(&self) -> Result<Lock, InputError> {
+    pub fn checked_lock(&self, catalog: &Catalog) -> Result<Lock, InputError> {
         let lock = self.lock()?;
-        let failed = |source| InputError::Lock { path: self.lock_path(), source };
-        if !lock.artifacts.is_empty() {
-            lock.check(&self.catalog()?).map_err(failed)?;
-        }
+        lock.check(catalog).map_err(|source| InputError::Lock { path: self.lock_path(), source })?;
         Ok(lock)
     }
 

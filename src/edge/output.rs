@@ -25,7 +25,7 @@ pub enum OutputError {
     #[error("{path} is damaged: {source}")]
     Json { path: String, source: serde_json::Error },
     #[error("bundle {digest}: {source}")]
-    Bundle { digest: Digest, source: BundleError },
+    Bundle { digest: Box<Digest>, source: BundleError },
     #[error("{0:?} cannot be the name of a folder under the output folder")]
     Name(String),
     #[error(
@@ -36,6 +36,12 @@ pub enum OutputError {
     Unfinished(Box<OutputError>),
     #[error("no cluster {cluster:?} has been built in {root}")]
     NoCluster { cluster: String, root: String },
+}
+
+impl OutputError {
+    fn bundle(digest: &Digest, source: BundleError) -> Self {
+        Self::Bundle { digest: Box::new(*digest), source }
+    }
 }
 
 impl Output {
@@ -128,12 +134,12 @@ impl Output {
     }
 
     fn manifest_bytes(&self, digest: &Digest) -> Result<(Vec<u8>, ImageManifest), OutputError> {
-        let fail = |source| OutputError::Bundle { digest: digest.clone(), source };
+        let fail = |source| OutputError::bundle(digest, source);
         let bytes = self.blob(digest)?;
         let actual = Digest::of(&bytes);
         if bytes.len() <= MAX_MANIFEST && actual != *digest {
             let what = self.blob_path(digest).display().to_string();
-            return Err(fail(BundleError::Digest { what, expected: digest.clone(), actual }));
+            return Err(fail(BundleError::digest(what, *digest, actual)));
         }
         let manifest = read_manifest(&bytes).map_err(fail)?;
         Ok((bytes, manifest))
@@ -145,7 +151,7 @@ impl Output {
         let config = self.blob(&manifest.config.digest)?;
         // A manifest that was read has exactly one layer.
         let layer = manifest.layers.first().map(|layer| self.blob(&layer.digest)).transpose()?.unwrap_or_default();
-        unbundle(&bytes, &config, &layer).map_err(|source| OutputError::Bundle { digest: digest.clone(), source })
+        unbundle(&bytes, &config, &layer).map_err(|source| OutputError::bundle(digest, source))
     }
 
     /// A bundle's config; its bytes have the digest that the manifest says.
@@ -155,8 +161,7 @@ impl Output {
         let actual = Digest::of(&bytes);
         if actual != expected {
             let what = self.blob_path(&expected).display().to_string();
-            let source = BundleError::Digest { what, expected, actual };
-            return Err(OutputError::Bundle { digest: digest.clone(), source });
+            return Err(OutputError::bundle(digest, BundleError::digest(what, expected, actual)));
         }
         Ok(bytes)
     }

@@ -195,7 +195,7 @@ impl Publication {
         if !self.present.files.contains(&relative) {
             return false;
         }
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(relative, digest.clone());
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(relative, *digest);
         true
     }
 
@@ -255,14 +255,14 @@ impl Publication {
         let path = self.output.root().join("store/index.json");
         // Every entry of a cluster can be found again from its record, so a damaged index is replaced.
         let mut index = files::read_optional(&path)?.and_then(|bytes| Index::parse(&bytes).ok()).unwrap_or_default();
-        let sizes: BTreeMap<_, _> = index.entries().iter().map(|entry| (entry.digest.clone(), entry.size)).collect();
+        let sizes: BTreeMap<_, _> = index.entries().iter().map(|entry| (entry.digest, entry.size)).collect();
         let mut entries = Vec::with_capacity(record.nodes.len());
         for (name, node) in &record.nodes {
             let size = match sizes.get(&node.bundle) {
                 Some(size) => *size,
                 None => self.blob_size(&node.bundle)?,
             };
-            entries.push(IndexEntry::bundle(&self.cluster, name, node.bundle.clone(), size));
+            entries.push(IndexEntry::bundle(&self.cluster, name, node.bundle, size));
         }
         index.replace(&self.cluster, entries);
         let bytes = index.to_bytes().map_err(|source| self.json_error("index.json", source))?;

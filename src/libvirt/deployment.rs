@@ -24,14 +24,13 @@ pub type Kept<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The bytes of `deploy.json`: indented, but for one line an image and a node, so that versions of it can be compared.
 pub fn deploy_json(input: &Input, kept: &Kept<'_>) -> Result<Vec<u8>, LibvirtError> {
-    input.check()?;
     let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
     nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank
     let head = serde_json::to_vec_pretty(&without_nodes(input)?).map_err(json)?;
     // The last two fields: their empty lists end the text.
     let head = head.strip_suffix(b"[],\n  \"nodes\": []\n}").unwrap_or(&head);
     let (images, nodes) = rayon::join(
-        || rows(&images(input)).map_err(json),
+        || input.check().and_then(|()| rows(&images(input)).map_err(json)),
         || lines(&nodes, |node, out| node_line(input, node, kept, out)),
     );
     Ok([head, b"[\n", &images?, NODES.as_bytes(), &nodes?, END.as_bytes()].concat())
@@ -147,7 +146,7 @@ fn images<'a>(input: &'a Input) -> Vec<Image> {
             file: image.file.clone(),
             role,
             format: image.format,
-            digest: image.digest.clone(),
+            digest: image.digest,
             size: image.size,
             backing: backing.map(|b| b.file.clone()),
             hypervisors: Vec::new(),
@@ -192,7 +191,7 @@ fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError
         },
         machine_id: identity::machine_id(&input.cluster, &node.name),
         interfaces: interfaces(input, node),
-        bundle: node.bundle.clone(),
+        bundle: node.bundle,
         disks: disks(input, node),
         boot: boot(node),
         wait_for: wait_for(input, node, etcd.as_ref()),

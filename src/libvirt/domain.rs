@@ -64,7 +64,7 @@ pub(super) fn ownership(input: &Input, node: &NodeInput) -> Element {
         .with("xmlns:kubi", METADATA_NAMESPACE)
         .with("cluster", &input.cluster)
         .with("node", &node.name)
-        .with("bundle", &node.bundle)
+        .with("bundle", node.bundle)
 }
 
 /// A bundle cannot hold its own digest, so the machine tells the guest (SMBIOS type 11).

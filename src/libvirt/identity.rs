@@ -9,13 +9,18 @@ use std::fmt::Write as _;
 /// A network interface's MAC address: octet `52` (unicast, locally administered), then the first five bytes of the
 /// hash over `kubi/mac`, cluster, node and network (`management` or `cluster`).
 pub fn mac(cluster: &str, node: &str, network: &str) -> String {
-    mac_from(&hash(&["kubi/mac", cluster, node, network]))
+    mac_from(mac_octets(cluster, node, network))
+}
+
+/// What follows the first octet of [`mac`].
+pub fn mac_octets(cluster: &str, node: &str, network: &str) -> [u8; 5] {
+    octets(&hash(&["kubi/mac", cluster, node, network]))
 }
 
 /// The MAC address of the bridge that libvirt makes for a network on one hypervisor; fields `kubi/bridge-mac`,
 /// cluster, hypervisor, network.
 pub fn bridge_mac(cluster: &str, hypervisor: &str, network: &str) -> String {
-    mac_from(&hash(&["kubi/bridge-mac", cluster, hypervisor, network]))
+    mac_from(octets(&hash(&["kubi/bridge-mac", cluster, hypervisor, network])))
 }
 
 /// A node's domain UUID (version 8, RFC 9562 section 5.8); fields `kubi/domain`, cluster, node.
@@ -57,8 +62,17 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn mac_from(hash: &[u8; 32]) -> String {
-    hash[..5].iter().fold("52".to_owned(), |text, byte| format!("{text}:{byte:02x}"))
+fn octets(hash: &[u8; 32]) -> [u8; 5] {
+    let [a, b, c, d, e, ..] = *hash;
+    [a, b, c, d, e]
+}
+
+fn mac_from(octets: [u8; 5]) -> String {
+    octets.iter().fold("52".to_owned(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ":{byte:02x}");
+        text
+    })
 }
 
 fn uuid_from(hash: &[u8; 32], version: u8) -> String {

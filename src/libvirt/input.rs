@@ -5,6 +5,7 @@ use super::schema::ClientCertificate;
 use crate::spec::model::{Accelerator, Addresses, Architecture, ClusterMode, Hypervisor, ManagementMode, Role};
 use crate::tree::Digest;
 use ipnet::Ipv4Net;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,7 @@ pub struct ImageFile {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each class of nodes")]
 pub enum BootInput {
     /// The base image's boot loader: BIOS on amd64, UEFI on arm64.
     Firmware,
@@ -172,7 +174,6 @@ impl Input {
     /// Checks what the files rely on and the spec's own checks cannot see.
     pub(super) fn check(&self) -> Result<(), LibvirtError> {
         let hypervisors: BTreeSet<_> = self.hypervisors.iter().map(|h| h.name.as_str()).collect();
-        let mut macs: BTreeMap<String, &str> = BTreeMap::new();
         let names = self.hypervisors.iter().map(|h| &h.name).chain(self.nodes.iter().map(|n| &n.name));
         names.into_iter().try_for_each(|name| check_file_name(name))?;
         for node in &self.nodes {
@@ -186,10 +187,21 @@ impl Input {
                 let (node, hypervisor) = (node.name.clone(), node.hypervisor.clone());
                 return Err(LibvirtError::UnknownHypervisor { node, hypervisor });
             }
-            for kind in NetworkKind::ALL {
-                let mac = identity::mac(&self.cluster, &node.name, kind.as_str());
-                if let Some(first) = macs.insert(mac.clone(), &node.name) {
-                    return Err(LibvirtError::SameMac { mac, first: first.into(), second: node.name.clone() });
+        }
+        self.check_macs()
+    }
+
+    fn check_macs(&self) -> Result<(), LibvirtError> {
+        let of_node = |node: &NodeInput| {
+            NetworkKind::ALL.map(|kind| identity::mac_octets(&self.cluster, &node.name, kind.as_str()))
+        };
+        let of_all: Vec<_> = self.nodes.par_iter().map(of_node).collect();
+        let mut known = BTreeMap::new();
+        for (node, macs) in self.nodes.iter().zip(of_all) {
+            for (mac, kind) in macs.into_iter().zip(NetworkKind::ALL) {
+                if let Some(first) = known.insert(mac, &node.name) {
+                    let mac = identity::mac(&self.cluster, &node.name, kind.as_str());
+                    return Err(LibvirtError::SameMac { mac, first: first.clone(), second: node.name.clone() });
                 }
             }
         }

@@ -90,12 +90,12 @@ impl Collector {
                 self.judge(&manifest.node, &entry.path, digest, bytes);
             }
         }
-        let (name, bundle) = (manifest.node.to_string(), manifest.bundle.clone());
+        let (name, bundle) = (manifest.node.to_string(), manifest.bundle);
         self.nodes.push(NodeFiles { name, roles: roles.to_vec(), bundle, files });
     }
 
     fn judge(&mut self, node: &str, path: &str, digest: &Digest, bytes: &[u8]) {
-        let place = (path.to_owned(), digest.clone());
+        let place = (path.to_owned(), *digest);
         let found = match self.judged.get(&place) {
             Some(found) => found.clone(),
             None => {
@@ -123,7 +123,7 @@ impl Collector {
             Some((nodes, _)) => *nodes += 1,
             None => {
                 if let Ok(text) = std::str::from_utf8(bytes) {
-                    self.texts.insert(digest.clone(), (1, text.to_owned()));
+                    self.texts.insert(*digest, (1, text.to_owned()));
                 }
             }
         }
@@ -168,7 +168,7 @@ fn facts(entry: &ReviewEntry<'_>, origin: usize) -> FileFacts {
         mode: entry.mode.to_string(),
         owner: entry.owner.to_string(),
         size: entry.size,
-        digest: entry.digest.clone(),
+        digest: entry.digest,
         target: entry.target.as_ref().map(ToString::to_string),
         origin,
     }

@@ -171,9 +171,13 @@ pub struct RoleSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Machine {
-    pub cpus: Option<u32>,     // 2
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>, // 2
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Bytes>, // 4GiB
+    #[serde(skip_serializing_if = "is_default")]
     pub disks: Disks,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<Boot>, // firmware
 }
 
@@ -181,8 +185,10 @@ pub struct Machine {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Disks {
     /// Virtual size of the root disk; the base image's when unset, never smaller.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<Bytes>,
     /// Size of the data disk, which outlives every rebuild.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Bytes>, // 20GiB
 }
 
@@ -239,6 +245,12 @@ impl Architecture {
     }
 }
 
+/// What is not said is not written either: a key that kubi learns later changes no node that lacks it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// One node of the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Node {
@@ -249,23 +261,23 @@ pub struct Node {
     pub architecture: Architecture,
     pub addresses: Addresses,
     /// Name of a hypervisor; the only one when unset.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hypervisor: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub machine: Machine,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub recipes: Recipes,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub params: Params,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub components: Components,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub labels: BTreeMap<String, String>,
     /// `key=value:Effect`, as kubectl writes them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub taints: Vec<String>,
     /// This node's share of the pod network; follows from its cluster address when unset.
-    #[serde(default, rename = "podCIDR")]
+    #[serde(default, rename = "podCIDR", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Network>")]
     pub pod_cidr: Option<Ipv4Net>,
 }

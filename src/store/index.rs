@@ -72,7 +72,7 @@ impl Index {
     pub fn replace(&mut self, cluster: &str, bundles: impl IntoIterator<Item = IndexEntry>) {
         self.manifests.retain(|entry| entry.cluster() != Some(cluster));
         self.manifests.extend(bundles);
-        let key = |e: &IndexEntry| (e.cluster().map(str::to_owned), e.node().map(str::to_owned), e.digest.clone());
+        let key = |e: &IndexEntry| (e.cluster().map(str::to_owned), e.node().map(str::to_owned), e.digest);
         self.manifests.sort_by_cached_key(key);
     }
 

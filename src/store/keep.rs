@@ -17,7 +17,7 @@ pub struct Needed {
 impl Needed {
     /// Adds what a build names: its manifests (follow them with [`Needed::add_manifest`]) and its images.
     pub fn add_build(&mut self, cluster: &str, record: &BuildRecord) {
-        self.blobs.extend(record.nodes.values().map(|node| node.bundle.clone()).chain(record.facts().cloned()));
+        self.blobs.extend(record.nodes.values().map(|node| node.bundle).chain(record.facts().cloned()));
         self.add_images(cluster, record);
     }
 
@@ -29,8 +29,8 @@ impl Needed {
 
     /// Adds what a manifest names.
     pub fn add_manifest(&mut self, manifest: &ImageManifest) {
-        self.blobs.insert(manifest.config.digest.clone());
-        self.blobs.extend(manifest.layers.iter().map(|layer| layer.digest.clone()));
+        self.blobs.insert(manifest.config.digest);
+        self.blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
     }
 }
 

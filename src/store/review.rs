@@ -85,7 +85,7 @@ impl<'a> ReviewManifest<'a> {
             cluster: Cow::Borrowed(&identity.cluster),
             node: Cow::Borrowed(&identity.node),
             architecture: identity.architecture,
-            bundle: bundle.clone(),
+            bundle: *bundle,
             entries: entries.collect(),
         }
     }

@@ -1,16 +1,16 @@
 //! A content address: `sha256:` and 64 lower-case hex digits, as OCI writes them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// The SHA-256 of some bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Digest(String);
+/// The SHA-256 of some bytes. Held in place: a build of a thousand nodes has ten thousand of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; LENGTH]);
 
 const PREFIX: &str = "sha256:";
+const LENGTH: usize = PREFIX.len() + 64;
 
 impl Digest {
     /// The digest of `bytes`.
@@ -29,23 +29,24 @@ impl Digest {
     /// Takes a finished SHA-256.
     pub fn from_sha256(hash: &[u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = String::with_capacity(PREFIX.len() + 64);
-        text.push_str(PREFIX);
-        for byte in hash {
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let mut text = [0; LENGTH];
+        let (prefix, hex) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        for (digits, byte) in hex.chunks_exact_mut(2).zip(hash) {
+            digits.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
         Self(text)
     }
 
     /// The 64 hex digits.
     pub fn hex(&self) -> &str {
-        &self.0[PREFIX.len()..]
+        &self.as_str()[PREFIX.len()..]
     }
 
     /// The whole text, with its `sha256:`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Only ASCII is ever put into it.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -63,31 +64,50 @@ impl std::io::Write for HashWriter<'_> {
 
 impl Serialize for Digest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
     }
 }
 
 impl FromStr for Digest {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        text.to_owned().try_into()
+        let hex = text.strip_prefix(PREFIX).unwrap_or_default();
+        match <[u8; LENGTH]>::try_from(text.as_bytes()) {
+            Ok(bytes) if hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !hex.is_empty() => {
+                Ok(Self(bytes))
+            }
+            _ => Err(format!("{text:?} is no digest: write sha256: and 64 lower-case hex digits")),
+        }
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let hex = text.strip_prefix(PREFIX).unwrap_or("");
-        if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Ok(Self(text));
-        }
-        Err(format!("{text:?} is no digest: write sha256: and 64 lower-case hex digits"))
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+struct Visitor;
+
+impl serde::de::Visitor<'_> for Visitor {
+    type Value = Digest;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a digest")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

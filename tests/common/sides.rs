@@ -61,6 +61,6 @@ impl Side for TreeSide {
         }
     }
     fn bundle(&self, node: &str) -> Result<Option<Digest>, SideError> {
-        Ok(self.keys[node].bundle.clone())
+        Ok(self.keys[node].bundle)
     }
 }

@@ -36,9 +36,7 @@ pub(super) struct Spec {
 pub fn compare(selection: &Selection, mut options: Options, ui: &Ui) -> Result<Diff, Failure> {
     let (old, new) = operands(selection)?;
     let opener = Opener { selection, ui };
-    // The spec first: it says which cluster of an output folder is meant.
-    let new = opener.load(&new, None)?;
-    let old = opener.load(&old, new.cluster())?;
+    let (new, old) = opener.both(&new, &old)?;
     if let (Some(one), Some(other)) = (old.cluster(), new.cluster())
         && one != other
     {
@@ -59,6 +57,20 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
+    /// The new side says which cluster of an output folder is meant, where the old one does not say so itself.
+    fn both(&self, new: &Operand, old: &Operand) -> Result<(Loaded, Loaded), Failure> {
+        let built = |operand: &Operand| !matches!(operand, Operand::Spec | Operand::Revision(_));
+        let (new, early) = if built(new) && built(old) {
+            // Most folders have one cluster.
+            let (new, early) = rayon::join(|| self.load(new, None), || self.load(old, None));
+            (new?, early.ok())
+        } else {
+            (self.load(new, None)?, None)
+        };
+        let old = early.map_or_else(|| self.load(old, new.cluster()), Ok)?;
+        Ok((new, old))
+    }
+
     fn load(&self, operand: &Operand, cluster: Option<&str>) -> Result<Loaded, Failure> {
         match operand {
             Operand::Spec => self.spec(),
@@ -66,7 +78,7 @@ impl Opener<'_> {
             Operand::Bundle(digest) => {
                 let info =
                     SideInfo { label: digest.as_str()[..19].to_owned(), kind: SideKind::Bundle, ..SideInfo::default() };
-                Ok(Loaded::Bundle(Box::new(BundleSide::new(self.output()?, digest.clone(), info)?)))
+                Ok(Loaded::Bundle(Box::new(BundleSide::new(self.output()?, *digest, info)?)))
             }
             Operand::LastBuild => self.build(self.output()?, cluster, None),
             Operand::Build(number) => self.build(self.output()?, cluster, Some(*number)),

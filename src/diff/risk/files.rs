@@ -1,7 +1,9 @@
 //! Risks that show in files: certificates, keys, encryption, hardening.
 
 use super::evidence::{Evidence, Finding, from_to};
+use crate::diff::facts::NodeFacts;
 use crate::diff::model::{Change, ChangeKind, EntryChange, EntryFacts, NodeDiff};
+use std::collections::BTreeSet;
 
 /// Serving certificates that lose a name, save those of nodes that go away.
 pub fn san_removed(evidence: &Evidence<'_>) -> Vec<Finding> {
@@ -19,7 +21,8 @@ pub fn san_removed(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 fn names_of_removed_nodes(evidence: &Evidence<'_>) -> Vec<String> {
     let Some((before, after)) = evidence.facts() else { return Vec::new() };
-    let gone = before.nodes.iter().filter(|node| after.node(node.name()).is_none());
+    let there: BTreeSet<&str> = after.nodes.iter().map(NodeFacts::name).collect();
+    let gone = before.nodes.iter().filter(|node| !there.contains(node.name()));
     gone.flat_map(|node| {
         let addresses = &node.spec.addresses;
         [addresses.cluster.to_string(), addresses.management.to_string(), node.name().to_owned()]

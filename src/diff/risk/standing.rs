@@ -3,7 +3,7 @@
 use super::evidence::Finding;
 use super::inputs::quorum;
 use crate::diff::facts::Facts;
-use crate::diff::machines::hypervisor;
+use crate::diff::machines::Hypervisors;
 use crate::spec::Role;
 use crate::spec::units::{Date, Lifetime};
 use std::collections::BTreeMap;
@@ -119,12 +119,13 @@ pub fn even_members(standing: &Standing<'_>) -> Vec<Finding> {
 pub fn one_hypervisor(standing: &Standing<'_>) -> Vec<Finding> {
     let Some(facts) = standing.facts else { return Vec::new() };
     let members: Vec<_> = facts.nodes.iter().filter(|node| node.roles.contains(&Role::Etcd)).collect();
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let hypervisors = Hypervisors::of(facts);
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for node in &members {
-        places.entry(hypervisor(facts, node).name).or_default().push(node.name().to_owned());
+        places.entry(&hypervisors.of_node(node).name).or_default().push(node.name().to_owned());
     }
     let all = members.len();
     let lost = places.into_iter().filter(|(_, names)| all > 1 && all - names.len() < all / 2 + 1);
     let text = |name: &str, count: usize| format!("hypervisor {name} has {count} of {all} etcd members");
-    lost.map(|(name, names)| Finding::nodes(names.clone(), text(&name, names.len()))).collect()
+    lost.map(|(name, names)| Finding::nodes(names.clone(), text(name, names.len()))).collect()
 }

@@ -1,7 +1,7 @@
 //! Risks that show in versions and choices.
 
 use super::evidence::{Evidence, Finding};
-use crate::diff::facts::{Facts, NodeFacts};
+use crate::diff::facts::{ClassFacts, Facts, NodeFacts};
 use crate::recipe::version_numbers;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,20 +43,29 @@ fn kubernetes<'a>(evidence: &Evidence<'a>) -> Vec<Move<'a>> {
 
 /// The component's versions on nodes where it is another one than before.
 fn components<'a>(before: &'a Facts, after: &'a Facts, what: &'a str) -> Vec<Move<'a>> {
-    let version = |facts: &'a Facts, node: &NodeFacts| -> Option<&'a str> {
-        facts.class(node)?.components.get(what).map(|component| component.version.as_str())
-    };
-    let mut moves: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
-    // Nodes of the same classes move alike: a thousand nodes have few.
-    let mut known: BTreeMap<(usize, usize), Option<(&str, &str)>> = BTreeMap::new();
+    let version = |class: &'a ClassFacts| class.components.get(what).map(|component| component.version.as_str());
+    let moves = by_class(before, after, |old, new| version(old).zip(version(new)).filter(|(from, to)| from != to));
+    moves.into_iter().map(|((from, to), nodes)| Move { what, from, to, nodes }).collect()
+}
+
+/// The nodes of both sides by what `moved` makes of their classes: nodes of the same ones move alike, and a thousand nodes
+/// have few.
+fn by_class<'a, T: Ord + Clone>(
+    before: &'a Facts,
+    after: &'a Facts,
+    moved: impl Fn(&'a ClassFacts, &'a ClassFacts) -> Option<T>,
+) -> BTreeMap<T, Vec<String>> {
+    let mut known: BTreeMap<(usize, usize), Option<T>> = BTreeMap::new();
+    let mut moves: BTreeMap<T, Vec<String>> = BTreeMap::new();
     for (old, new) in both(before, after) {
-        let moved =
-            known.entry((old.class, new.class)).or_insert_with(|| version(before, old).zip(version(after, new)));
-        if let Some((from, to)) = moved.filter(|(from, to)| from != to) {
-            moves.entry((from, to)).or_default().push(new.name().to_owned());
+        let classes = || before.class(old).zip(after.class(new));
+        let what =
+            known.entry((old.class, new.class)).or_insert_with(|| classes().and_then(|(old, new)| moved(old, new)));
+        if let Some(what) = what {
+            moves.entry(what.clone()).or_default().push(new.name().to_owned());
         }
     }
-    moves.into_iter().map(|((from, to), nodes)| Move { what, from, to, nodes }).collect()
+    moves
 }
 
 /// Nodes that both sides have.
@@ -112,23 +121,19 @@ fn edge(before: &str, after: &str) -> Option<&'static str> {
     }
 }
 
-/// The recipes that a node has for a slot.
-fn chosen(facts: &Facts, node: &NodeFacts, slot: &str) -> String {
-    let recipes = facts.class(node).into_iter().flat_map(|class| &class.recipes);
-    let own: Vec<&str> = recipes.filter(|id| id.split('/').next() == Some(slot)).map(String::as_str).collect();
-    own.join(", ")
+/// The recipes that a class has for a slot.
+fn chosen(class: &ClassFacts, slot: &str) -> String {
+    let own = class.recipes.iter().filter(|id| id.split('/').next() == Some(slot));
+    own.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Nodes that get another recipe of a slot, by what they had and get.
 fn slot(evidence: &Evidence<'_>, slot: &str) -> Vec<Finding> {
     let Some((before, after)) = evidence.facts() else { return Vec::new() };
-    let mut moves: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for (old, new) in both(before, after) {
-        let (from, to) = (chosen(before, old, slot), chosen(after, new, slot));
-        if !from.is_empty() && from != to {
-            moves.entry((from, to)).or_default().push(new.name().to_owned());
-        }
-    }
+    let moves = by_class(before, after, |old, new| {
+        let (from, to) = (chosen(old, slot), chosen(new, slot));
+        (!from.is_empty() && from != to).then_some((from, to))
+    });
     let text = |from: &str, to: &str| format!("from {from} to {}", if to.is_empty() { "nothing" } else { to });
     moves.into_iter().map(|((from, to), nodes)| Finding::nodes(nodes, text(&from, &to))).collect()
 }

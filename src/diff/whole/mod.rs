@@ -144,7 +144,7 @@ impl Home<'_> {
         (from, model): (&str, &Values),
         (to, own): (&str, &Values),
     ) -> Result<(Change, Option<String>), SideError> {
-        let digest = |entry: &Option<SideEntry>| entry.as_ref().and_then(|entry| entry.digest.clone());
+        let digest = |entry: &Option<SideEntry>| entry.as_ref().and_then(|entry| entry.digest);
         let read = |node: &str, entry: &Option<SideEntry>| Place { side: self.side, node }.read(entry.as_ref());
         let mut fields = attributes(pair, false);
         let (mut compared, mut weakened, mut text) = (Compared::default(), Vec::new(), None);

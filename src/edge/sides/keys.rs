@@ -64,13 +64,13 @@ struct SideCache {
 
 impl KeyCache for SideCache {
     fn get(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let place = (self.root.clone(), name.to_owned());
+        let place = (self.root, name.to_owned());
         let made = self.made.0.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         made.or_else(|| self.kept.get(name))
     }
 
     fn put(&self, name: &str, bytes: &[u8]) {
-        let (place, bytes) = ((self.root.clone(), name.to_owned()), Zeroizing::new(bytes.to_vec()));
+        let (place, bytes) = ((self.root, name.to_owned()), Zeroizing::new(bytes.to_vec()));
         self.made.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place, bytes);
     }
 

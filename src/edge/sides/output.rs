@@ -34,7 +34,7 @@ impl OutputSide {
     /// A build with its record. Facts are there for the newest build, and for older ones made from the same inputs.
     pub fn new(output: Output, cluster: &str, record: BuildRecord, newest: bool, info: SideInfo) -> Self {
         let key = |(name, node): (&String, &crate::store::NodeRecord)| {
-            (name.clone(), NodeKey { bundle: Some(node.bundle.clone()), plan: Some(node.plan.clone()) })
+            (name.clone(), NodeKey { bundle: Some(node.bundle), plan: Some(node.plan) })
         };
         let keys = record.nodes.iter().map(key).collect();
         let facts = OnceLock::new();
@@ -123,16 +123,13 @@ impl Side for OutputSide {
     }
 
     fn bundle(&self, node: &str) -> Result<Option<Digest>, SideError> {
-        Ok(Some(self.digest(node)?.clone()))
+        Ok(Some(*self.digest(node)?))
     }
 
     /// Those of older builds have been replaced by the newest build's.
     fn libvirt_files(&self) -> BTreeMap<String, Digest> {
         let named = self.record.files.iter().filter_map(|(file, digest)| Some((file.strip_prefix("deploy/")?, digest)));
-        named
-            .filter(|(file, _)| self.newest && file.ends_with(".xml"))
-            .map(|(f, d)| (f.to_owned(), d.clone()))
-            .collect()
+        named.filter(|(file, _)| self.newest && file.ends_with(".xml")).map(|(f, d)| (f.to_owned(), *d)).collect()
     }
 
     fn libvirt_file(&self, path: &str) -> Result<Vec<u8>, SideError> {
@@ -163,7 +160,7 @@ impl BundleSide {
         let store = Store::new(output);
         let config = store.config(&digest)?;
         let (identity, _) = read_config(&config).map_err(|error| damaged(&digest, &error))?;
-        let key = NodeKey { bundle: Some(digest.clone()), plan: None };
+        let key = NodeKey { bundle: Some(digest), plan: None };
         let keys = [(identity.node.clone(), key)].into();
         Ok(Self { store, info, keys, digest, cluster: identity.cluster, node: identity.node })
     }
@@ -201,7 +198,7 @@ impl Side for BundleSide {
     }
 
     fn bundle(&self, _node: &str) -> Result<Option<Digest>, SideError> {
-        Ok(Some(self.digest.clone()))
+        Ok(Some(self.digest))
     }
 }
 
@@ -226,7 +223,7 @@ impl Store {
             Some(tree) => tree,
             None => {
                 let tree = Arc::new(self.output.tree(digest).map_err(|error| unreadable(digest, error))?);
-                self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), Arc::clone(&tree));
+                self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(*digest, Arc::clone(&tree));
                 tree
             }
         };

@@ -61,7 +61,7 @@ fn check_records(
         None => verification.find(output, &copy, "is missing"),
     }
     let owned = |record: &BuildRecord| -> Vec<_> {
-        record.image_files().map(|(file, digest)| (file.to_owned(), digest.clone())).collect()
+        record.image_files().map(|(file, digest)| (file.to_owned(), *digest)).collect()
     };
     let mut images = BTreeMap::new();
     for number in numbers {

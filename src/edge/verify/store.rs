@@ -71,7 +71,7 @@ fn check_bundles(output: &Output, record: &BuildRecord, verification: &mut Verif
         .par_iter()
         .map(|digest| {
             let mut needed = Needed::default();
-            needed.blobs.insert((*digest).clone());
+            needed.blobs.insert(*(*digest));
             let manifest = output.manifest(digest);
             if let Ok(manifest) = &manifest {
                 needed.add_manifest(manifest);
@@ -163,7 +163,7 @@ fn check_entries(output: &Output, cluster: &str, record: &BuildRecord, index: &I
     }
     for (node, built) in &record.nodes {
         let size = std::fs::metadata(output.blob_path(&built.bundle)).map(|metadata| metadata.len()).unwrap_or(0);
-        let expected = IndexEntry::bundle(cluster, node, built.bundle.clone(), size);
+        let expected = IndexEntry::bundle(cluster, node, built.bundle, size);
         match listed.remove(node.as_str()).as_deref() {
             Some([entry]) if **entry == expected || size == 0 => {}
             Some(_) => verification.find(output, &path, format!("has a wrong entry for {cluster}/{node}")),

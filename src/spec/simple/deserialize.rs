@@ -29,6 +29,7 @@ enum Resolved<'de> {
     Text(&'de str),
     Number(u64),
     Boolean(bool),
+    Null,
 }
 
 /// Texts that might be any other number are given up.
@@ -38,6 +39,7 @@ fn resolve(text: &str) -> Result<Resolved<'_>, GaveUp> {
         return match text {
             "true" => Ok(Resolved::Boolean(true)),
             "false" => Ok(Resolved::Boolean(false)),
+            "null" => Ok(Resolved::Null),
             _ if super::scan::reserved(text) => Err(GaveUp),
             _ => Ok(Resolved::Text(text)),
         };
@@ -86,6 +88,7 @@ impl<'de> Deserializer<'de> for &Value<'de> {
                 Resolved::Text(text) => visitor.visit_borrowed_str(text),
                 Resolved::Number(number) => visitor.visit_u64(number),
                 Resolved::Boolean(boolean) => visitor.visit_bool(boolean),
+                Resolved::Null => visitor.visit_unit(),
             },
             Value::Sequence(items) => visitor.visit_seq(SeqDeserializer::new(items.iter())),
             Value::Mapping(entries) => {
@@ -104,7 +107,7 @@ impl<'de> Deserializer<'de> for &Value<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, GaveUp> {
-        visitor.visit_some(self)
+        if matches!(self, Value::Plain("null")) { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, GaveUp> {

@@ -129,13 +129,22 @@ fn unique(entries: &[(&str, Value<'_>)]) -> bool {
     }
 }
 
-/// A key of letters, digits and `_ . / -`, and the text after its colon.
+/// A key of letters, digits and `_ . / -`, or a quoted one, and the text after its colon.
 fn key(text: &str) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || b"_./-".contains(&b)))?;
-    let (name, rest) = text.split_at(end);
+    let (name, rest) = match text.as_bytes().first()? {
+        b'"' | b'\'' => match quoted(text)? {
+            (Value::Quoted(name), rest) if !matches!(name, "" | "<<") => (name, rest),
+            _ => return None,
+        },
+        _ => {
+            let end = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || b"_./-".contains(&b)))?;
+            let (name, rest) = text.split_at(end);
+            let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') && !reserved(name);
+            (word.then_some(name)?, rest)
+        }
+    };
     let rest = rest.strip_prefix(':')?;
-    let word = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !reserved(name);
-    (word && (rest.is_empty() || rest.starts_with(' '))).then_some((name, rest))
+    (rest.is_empty() || rest.starts_with(' ')).then_some((name, rest))
 }
 
 /// Words that YAML, or a float parser, takes for something else than text.
@@ -144,12 +153,12 @@ pub fn reserved(word: &str) -> bool {
         && ["true", "false", "null", "inf", "infinity", "nan"].iter().any(|other| word.eq_ignore_ascii_case(other))
 }
 
-/// A plain scalar of one line without anything that YAML might give a meaning to.
+/// A plain scalar of one line without anything that YAML might give a meaning to. Most indicators are that at the start only.
 fn plain(text: &str) -> Option<&str> {
     let first = text.bytes().next()?;
-    let starts = first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_');
-    let indicator = |b: u8| b"{}[]&*!|>'\"%@`".contains(&b);
-    let meaning = text.ends_with(':') || text.contains(": ") || text.contains(" #") || text.bytes().any(indicator);
+    let option = text.starts_with("--") && text[2..].starts_with(|c: char| c.is_ascii_alphabetic());
+    let starts = first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_') || text.starts_with("../") || option;
+    let meaning = text.ends_with(':') || text.contains(": ") || text.contains(" #");
     (starts && !meaning).then_some(text)
 }
 
@@ -203,7 +212,7 @@ fn flow_value(text: &str, depth: usize) -> Option<(Value<'_>, &str)> {
             let (word, rest) = text.split_at(text.find([',', ']', '}'])?);
             let word = word.trim_end_matches(' ');
             // A `#` would need a look at what stands before it.
-            (!word.contains('#')).then(|| plain(word)).flatten().map(|word| (Value::Plain(word), rest))
+            (!word.contains(['#', '{', '['])).then(|| plain(word)).flatten().map(|word| (Value::Plain(word), rest))
         }
     }
 }
