@@ -84,6 +84,15 @@ fn main() {
         row(&format!("{nodes} nodes, git diff of that"), || {
             time(&mut git(&workspace, &["diff", "--no-index", "all/bench/nodes", "one/bench/nodes"]), &[1])
         });
+        workspace.write_spec(&text.replacen(
+            "  nodes:\n",
+            "  params: {kubelet/standard: {maxPods: 120}}\n  nodes:\n",
+            1,
+        ));
+        kubi(&workspace, &["build", "--out", "one"]);
+        row(&format!("{nodes} nodes, two builds, a setting of every node changed"), || {
+            kubi(&workspace, &["diff", "all", "one"])
+        });
         workspace.write_spec(&text.replace("pki: {epoch: 2026-11-01}", "pki: {epoch: 2026-12-01}"));
         commit(&workspace);
         let build = kubi(&workspace, &["build", "--out", "one"]);

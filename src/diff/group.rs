@@ -1,9 +1,10 @@
 //! The same change on many nodes is one change; what differs per node is a pattern where it is one.
 
 use super::facts::Facts;
-use super::masks::{Values, replace, values, without_hashes};
+use super::masks::{Masks, Values, replace, without_hashes};
 use super::model::{Change, ChangeKind, FieldChange, Group, Line, LineKind, NodeValues, Nodes};
 use super::names::ranges;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A change and the nodes that have exactly it.
@@ -22,14 +23,10 @@ pub fn nodes(names: Vec<String>) -> Nodes {
 pub fn group(found: Vec<Found>, before: Option<&Facts>, after: Option<&Facts>, order: &[String]) -> Vec<Group> {
     let rank: BTreeMap<&str, usize> = order.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
     let rank_of = |name: &String| (rank.get(name.as_str()).copied().unwrap_or(usize::MAX), name.clone());
-    let shared = Shared::of(&found);
+    let patterns = patterns(&found, before, after);
     let mut alike: BTreeMap<String, Vec<(Found, Change)>> = BTreeMap::new();
-    for one in found {
-        let pattern = match one.nodes.as_slice() {
-            [node] => pattern(&one.change, &shared, &values(before, node), &values(after, node)),
-            _ => one.change.clone(),
-        };
-        alike.entry(key(&pattern)).or_default().push((one, pattern));
+    for (one, (key, pattern)) in found.into_iter().zip(patterns) {
+        alike.entry(key).or_default().push((one, pattern));
     }
     let mut by_nodes: BTreeMap<Vec<(usize, String)>, Vec<Change>> = BTreeMap::new();
     for (_, mut alike) in alike {
@@ -48,6 +45,20 @@ pub fn group(found: Vec<Found>, before: Option<&Facts>, after: Option<&Facts>, o
     // What holds for most nodes comes first; the map has given the rest its order.
     groups.sort_by_key(|group| std::cmp::Reverse(group.nodes.names.len()));
     groups
+}
+
+/// Each change without its node's own values, and what it is joined by.
+fn patterns(found: &[Found], before: Option<&Facts>, after: Option<&Facts>) -> Vec<(String, Change)> {
+    let shared = Shared::of(found);
+    let (old, new) = (Masks::of(before), Masks::of(after));
+    let one = |one: &Found| {
+        let pattern = match one.nodes.as_slice() {
+            [node] => pattern(&one.change, &shared, &old.values(node), &new.values(node)),
+            _ => one.change.clone(),
+        };
+        (key(&pattern), pattern)
+    };
+    found.par_iter().map(one).collect()
 }
 
 /// One change for all that are alike: the change itself where there is one, else the pattern with each node's values.
@@ -96,38 +107,47 @@ pub fn key(pattern: &Change) -> String {
 /// How many nodes have literally the same field or line of a file. What several have is no node's own, whatever
 /// addresses are in it.
 #[derive(Default)]
-pub struct Shared(BTreeMap<String, usize>);
+pub struct Shared<'a>(BTreeMap<Literal<'a>, usize>);
 
-impl Shared {
-    pub fn of<'a>(found: impl IntoIterator<Item = &'a Found>) -> Self {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for one in found {
-            let lines = one.change.hunks.iter().flat_map(|hunk| &hunk.lines).map(|line| line_key(&one.change, line));
-            let keys: BTreeSet<String> =
-                one.change.fields.iter().map(|field| field_key(&one.change, field)).chain(lines).collect();
-            keys.into_iter().for_each(|key| *counts.entry(key).or_default() += one.nodes.len());
+/// A field or a line of a file, by the file's path.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Literal<'a> {
+    Field(&'a str, &'a FieldChange),
+    Line(&'a str, LineKind, &'a str),
+}
+
+impl<'a> Literal<'a> {
+    fn field(change: &'a Change, field: &'a FieldChange) -> Self {
+        Self::Field(&change.path, field)
+    }
+
+    fn line(change: &'a Change, line: &'a Line) -> Self {
+        Self::Line(&change.path, line.kind, &line.text)
+    }
+}
+
+impl<'a> Shared<'a> {
+    pub fn of(found: impl IntoIterator<Item = &'a Found>) -> Self {
+        let mut counts: BTreeMap<Literal<'_>, usize> = BTreeMap::new();
+        for Found { nodes, change } in found {
+            let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines).map(|line| Literal::line(change, line));
+            let fields = change.fields.iter().map(|field| Literal::field(change, field));
+            let literals: BTreeSet<Literal<'_>> = fields.chain(lines).collect();
+            literals.into_iter().for_each(|literal| *counts.entry(literal).or_default() += nodes.len());
         }
         Self(counts)
     }
 
-    fn has(&self, key: &str) -> bool {
-        self.0.get(key).is_some_and(|count| *count > 1)
+    fn has(&self, literal: Literal<'_>) -> bool {
+        self.0.get(&literal).is_some_and(|count| *count > 1)
     }
 }
 
-fn field_key(change: &Change, field: &FieldChange) -> String {
-    format!("{:?}", (&change.path, &field.path, field.kind, &field.before, &field.after))
-}
-
-fn line_key(change: &Change, line: &Line) -> String {
-    format!("{:?}", (&change.path, line.kind, &line.text))
-}
-
 /// The change of one node with names for those of its values that no other node has.
-pub fn pattern(literal: &Change, shared: &Shared, old: &Values, new: &Values) -> Change {
+pub fn pattern(literal: &Change, shared: &Shared<'_>, old: &Values, new: &Values) -> Change {
     let mut change = literal.clone();
     for field in change.fields.iter_mut() {
-        if !shared.has(&field_key(literal, field)) {
+        if !shared.has(Literal::field(literal, field)) {
             *field = pattern_of(field, old, new);
         }
     }
@@ -136,7 +156,7 @@ pub fn pattern(literal: &Change, shared: &Shared, old: &Values, new: &Values) ->
     let hunks = change.hunks.iter_mut().enumerate().filter(|(at, _)| all || literal.untold.contains(at));
     for line in hunks.flat_map(|(_, hunk)| &mut hunk.lines) {
         let text = without_hashes(&replace(&replace(&line.text, new), old));
-        if text != line.text && !shared.has(&line_key(literal, line)) {
+        if text != line.text && !shared.has(Literal::line(literal, line)) {
             line.text = text;
             line.emphasis.clear();
         }

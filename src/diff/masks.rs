@@ -3,21 +3,34 @@
 use super::facts::{Facts, NodeFacts};
 use crate::libvirt::identity::mac;
 use crate::spec::addressing::host;
+use std::collections::BTreeMap;
 
 /// A node's own values and what stands for them, the longest first.
 pub type Values = Vec<(String, &'static str)>;
 
-pub fn values(facts: Option<&Facts>, name: &str) -> Values {
-    let mut values: Values = vec![(name.to_owned(), "<node>")];
-    if let Some(node) = facts.and_then(|facts| facts.node(name)) {
-        values.extend(addresses(node));
-        let cluster = facts.map_or("", |facts| facts.cluster.as_str());
-        values.push((mac(cluster, name, "cluster"), "<cluster MAC>"));
-        values.push((mac(cluster, name, "management"), "<management MAC>"));
+/// The values of the nodes of one side.
+pub struct Masks<'a> {
+    cluster: &'a str,
+    nodes: BTreeMap<&'a str, &'a NodeFacts>,
+}
+
+impl<'a> Masks<'a> {
+    pub fn of(facts: Option<&'a Facts>) -> Self {
+        let nodes = facts.into_iter().flat_map(|facts| &facts.nodes).map(|node| (node.name(), node));
+        Self { cluster: facts.map_or("", |facts| &facts.cluster), nodes: nodes.collect() }
     }
-    values.retain(|(value, _)| !value.is_empty());
-    values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-    values
+
+    pub fn values(&self, name: &str) -> Values {
+        let mut values: Values = vec![(name.to_owned(), "<node>")];
+        if let Some(node) = self.nodes.get(name) {
+            values.extend(addresses(node));
+            values.push((mac(self.cluster, name, "cluster"), "<cluster MAC>"));
+            values.push((mac(self.cluster, name, "management"), "<management MAC>"));
+        }
+        values.retain(|(value, _)| !value.is_empty());
+        values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        values
+    }
 }
 
 fn addresses(node: &NodeFacts) -> Values {

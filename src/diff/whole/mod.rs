@@ -13,7 +13,7 @@ use super::entries::{Pair, changed_entries};
 use super::facts::{Facts, NodeFacts};
 use super::group::{Found, Shared, join, key, nodes, pattern};
 use super::inputs::between_nodes;
-use super::masks::{Values, values};
+use super::masks::{Masks, Values};
 use super::model::{Change, FieldChange, NodeValues, OwnEntry, State, WholeNodes};
 use super::risk::Weak;
 use super::semantic::{Compared, Format};
@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Home<'a> {
     side: &'a dyn Side,
     facts: Option<&'a Facts>,
+    masks: Masks<'a>,
     added: bool,
     /// Entries of nodes that others are shown against.
     models: BTreeMap<&'a str, Vec<SideEntry>>,
@@ -61,7 +62,7 @@ impl Sides<'_> {
         let models: BTreeSet<&str> = likes.values().copied().collect();
         let models =
             models.into_iter().map(|name| Ok((name, side.entries(name)?))).collect::<Result<_, SideError>>()?;
-        let home = Home { side, facts, added, models };
+        let home = Home { side, facts, masks: Masks::of(facts), added, models };
         let read = |name: &&str| home.read(name, likes.get(*name).copied());
         let all: Vec<Result<Whole, SideError>> = wanted.par_iter().map(read).collect();
         let mut groups = home.grouped(all.into_iter().collect::<Result<Vec<_>, _>>()?);
@@ -116,8 +117,8 @@ impl Home<'_> {
             Some(model) => changed_entries(model.clone(), entries),
             None => entries.into_iter().map(|entry| self.alone(entry)).collect(),
         };
-        let model_values = values(self.facts, like.unwrap_or(name));
-        let own_values = values(self.facts, name);
+        let model_values = self.masks.values(like.unwrap_or(name));
+        let own_values = self.masks.values(name);
         let (mut own, mut found) = (Vec::new(), Vec::new());
         for pair in pairs {
             let (change, text) = self.change(&pair, (like.unwrap_or(name), &model_values), (name, &own_values))?;
@@ -166,18 +167,22 @@ impl Home<'_> {
         Ok((Change { renamed_from: pair.renamed_from.clone(), weakened, ..change }, text))
     }
 
-    /// Joins nodes that differ alike from the same node, in the order of the first of them.
-    fn grouped(&self, wholes: Vec<Whole>) -> Vec<WholeNodes> {
+    fn patterns(&self, wholes: &[Whole]) -> Vec<Vec<Change>> {
         let shared = Shared::of(wholes.iter().flat_map(|whole| &whole.found));
-        let patterns = |whole: &Whole| -> Vec<Change> {
-            let old = values(self.facts, whole.like.as_deref().unwrap_or(&whole.name));
-            let new = values(self.facts, &whole.name);
+        let of_node = |whole: &Whole| -> Vec<Change> {
+            let old = self.masks.values(whole.like.as_deref().unwrap_or(&whole.name));
+            let new = self.masks.values(&whole.name);
             whole.found.iter().map(|one| pattern(&one.change, &shared, &old, &new)).collect()
         };
+        wholes.par_iter().map(of_node).collect()
+    }
+
+    /// Joins nodes that differ alike from the same node, in the order of the first of them.
+    fn grouped(&self, wholes: Vec<Whole>) -> Vec<WholeNodes> {
+        let patterns = self.patterns(&wholes);
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut alike: Vec<Vec<(Whole, Vec<Change>)>> = Vec::new();
-        for whole in wholes {
-            let patterns = patterns(&whole);
+        for (whole, patterns) in wholes.into_iter().zip(patterns) {
             let keys: Vec<String> = patterns.iter().map(key).collect();
             let key = format!("{:?}", (&whole.like, whole.entries, &whole.own, keys));
             let place = *places.entry(key).or_insert(alike.len());
