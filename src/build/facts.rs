@@ -1,7 +1,7 @@
 //! What a build was made from, for comparisons: a value computed from the plan, kept beside the build.
 
 use super::nodes::Context;
-use super::{BuildError, Prepared};
+use super::{BuildError, Images, Prepared};
 use crate::diff::facts::{ArtifactFacts, BaseFacts, ClassFacts, ComponentFacts, Facts, MachineFacts, NodeFacts, prune};
 use crate::edge::output::OutputError;
 use crate::plan::{Class, NodePlan, Plan};
@@ -19,8 +19,8 @@ pub struct Sealed {
     pub files: BTreeMap<String, Digest>,
 }
 
-/// Gathers what `plan` was made from.
-pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
+/// Gathers what `plan` was made from; `size` knows how large artifacts are.
+pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed, size: impl Fn(&Digest) -> Option<u64>) -> Facts {
     let mut classes: Vec<Arc<Class>> = Vec::new();
     let nodes = plan.nodes.iter().map(|node| node_facts(prepared, node, &mut classes)).collect();
     let spec = prepared.cluster.spec.without_nodes();
@@ -36,7 +36,7 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
         base: prepared.lock.base.as_ref().map(|b| BaseFacts { name: b.name.clone(), digest: b.digest }),
         sealed_root: sealed.root,
         sealed: sealed.files,
-        classes: classes.iter().map(|class| class_facts(prepared, class)).collect(),
+        classes: classes.iter().map(|class| class_facts(prepared, class, &size)).collect(),
         nodes,
     }
 }
@@ -48,7 +48,12 @@ pub fn write(context: &Context<'_>) -> Result<(), BuildError> {
         root: inputs.sealed_root.as_deref().map(Digest::of),
         files: inputs.digests(context.plan.sealed_files()),
     };
-    let facts = facts(context.prepared, context.plan, sealed);
+    // A build without images does not ask what is in the cache, and must not depend on it.
+    let size = |digest: &Digest| match context.request.images {
+        Images::Never => None,
+        _ => context.request.cache.open(digest).ok().map(|(_, size)| size),
+    };
+    let facts = facts(context.prepared, context.plan, sealed, size);
     let failed = |source| BuildError::Output(OutputError::Json { path: FACTS.to_owned(), source });
     Ok(context.publication.facts(&facts.to_bytes().map_err(failed)?)?)
 }
@@ -63,14 +68,15 @@ fn node_facts(prepared: &Prepared, plan: &NodePlan, classes: &mut Vec<Arc<Class>
     NodeFacts { roles: plan.roles.clone(), class, pod_cidr: plan.pod_cidr.to_string(), spec }
 }
 
-fn class_facts(prepared: &Prepared, class: &Class) -> ClassFacts {
+fn class_facts(prepared: &Prepared, class: &Class, size: impl Fn(&Digest) -> Option<u64>) -> ClassFacts {
     let component = |(name, component): (&String, &crate::plan::ResolvedComponent)| {
         (name.clone(), ComponentFacts { from: component.from, version: component.version.clone() })
     };
     let artifacts = class.artifacts().into_iter().map(|needed| {
         let locked = prepared.lock.artifact(&needed.name, &needed.version, needed.platform);
         let digest = locked.map(|locked| locked.digest);
-        ArtifactFacts { name: needed.name, version: needed.version, platform: needed.platform, digest }
+        let size = digest.and_then(|digest| size(&digest));
+        ArtifactFacts { name: needed.name, version: needed.version, platform: needed.platform, digest, size }
     });
     let size = class.size;
     ClassFacts {

@@ -27,7 +27,8 @@ pub fn effects(before: Option<Placed<'_>>, after: Option<Placed<'_>>, tree: bool
     if tree || base(old) != base(new) || machine.root != other.root {
         effects.push(Effect::NewOverlay);
     }
-    if old.class.artifacts != new.class.artifacts {
+    let (artifacts, others) = (&old.class.artifacts, &new.class.artifacts);
+    if artifacts.len() != others.len() || artifacts.iter().zip(others).any(|(one, other)| !one.same_as(other)) {
         effects.push(Effect::NewArtifactDisk);
     }
     if shape(&old) != shape(&new) || networks {
@@ -80,7 +81,7 @@ mod tests {
             "base": {"name": "debian-13", "digest": format!("sha256:{}", "1".repeat(64))},
             "classes": [{
                 "recipes": [], "components": {},
-                "artifacts": [{"name": "kubelet", "version": "1.36.4", "platform": "amd64"}],
+                "artifacts": [{"name": "kubelet", "version": "1.36.4", "platform": "amd64", "size": 1}],
                 "machine": {"cpus": 2, "memory": "1GiB", "data": "20GiB", "boot": "firmware"},
             }],
             "spec": {
@@ -125,6 +126,7 @@ mod tests {
         check("/cluster", json!("dev"), true, &["NewOverlay"]);
         check("/base/digest", json!(format!("sha256:{}", "2".repeat(64))), false, &["NewOverlay"]);
         check(&class("artifacts/0/version"), json!("1.36.5"), false, &["NewArtifactDisk"]);
+        check(&class("artifacts/0/size"), json!(1000), false, &[]);
         check(&class("artifacts"), json!([]), true, &["NewOverlay", "NewArtifactDisk"]);
         check(&class("machine/cpus"), json!(4), false, &["NewMachine"]);
         check(&class("machine/memory"), json!("2GiB"), false, &["NewMachine"]);

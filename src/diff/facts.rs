@@ -66,6 +66,17 @@ pub struct ArtifactFacts {
     pub platform: Architecture,
     #[serde(default)]
     pub digest: Option<Digest>,
+    /// In bytes, where the build had them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+impl ArtifactFacts {
+    /// Whether both are the same bytes. Not every build knows how many.
+    pub fn same_as(&self, other: &Self) -> bool {
+        (&self.name, &self.version, self.platform, self.digest)
+            == (&other.name, &other.version, other.platform, other.digest)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

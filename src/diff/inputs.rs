@@ -100,8 +100,8 @@ pub fn others(before: &Facts, after: &Facts) -> Vec<FieldChange> {
     changes.extend(FieldChange::between("kubi", some(&before.kubi), some(&after.kubi)));
     let base = |facts: &Facts| facts.base.as_ref().map(|base| format!("{} {}", base.name, short(base.digest.as_str())));
     changes.extend(FieldChange::between("base image", base(before), base(after)));
-    changes.extend(maps("component", &components(before), &components(after)));
-    changes.extend(maps("artifact", &artifacts(before), &artifacts(after)));
+    changes.extend(versions("component", &components(before), &components(after)));
+    changes.extend(versions("artifact", &artifacts(before), &artifacts(after)));
     let recipes = |facts: &Facts| -> BTreeMap<String, String> {
         facts.recipes.iter().map(|(id, digest)| (id.clone(), short(digest.as_str()))).collect()
     };
@@ -118,6 +118,27 @@ fn sealed(facts: &Facts) -> BTreeMap<String, String> {
     root.chain(facts.sealed.iter().map(|(file, digest)| (file.clone(), digest.to_string()))).collect()
 }
 
+/// Versions of one name that are in use, with their digests, and what is known of their sizes.
+type Versions = BTreeMap<String, BTreeMap<String, Option<u64>>>;
+
+/// Sizes are shown with what changed and change nothing themselves: not every build knows them.
+fn versions(what: &str, before: &Versions, after: &Versions) -> Vec<FieldChange> {
+    let joined = |all: &BTreeMap<String, Option<u64>>, size: fn(u64) -> String| {
+        let one = |(version, bytes): (&String, &Option<u64>)| version.clone() + &bytes.map(size).unwrap_or_default();
+        all.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let sized = |bytes: u64| format!(" {:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |name: &String| {
+        let (old, new) = (before.get(name), after.get(name));
+        let plain = |all: Option<&BTreeMap<String, Option<u64>>>| all.map(|all| joined(all, |_| String::new()));
+        let change = FieldChange::between(&format!("{what} {name}"), plain(old), plain(new))?;
+        let shown = |all: Option<&BTreeMap<String, Option<u64>>>| all.map(|all| joined(all, sized));
+        Some(FieldChange { before: shown(old), after: shown(new), ..change })
+    };
+    names.into_iter().filter_map(change).collect()
+}
+
 fn maps(what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<FieldChange> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let change = |name: &String| {
@@ -127,38 +148,36 @@ fn maps(what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, 
 }
 
 /// Version and source of each component; of all classes where they differ.
-fn components(facts: &Facts) -> BTreeMap<String, String> {
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+fn components(facts: &Facts) -> Versions {
+    let mut found = Versions::new();
     for class in &facts.classes {
         for (name, component) in &class.components {
             let artifact = class.artifacts.iter().find(|artifact| artifact.name == *name);
-            let from = match (component.from, artifact.and_then(|artifact| artifact.digest.as_ref())) {
-                (From::Artifact, Some(digest)) => format!("artifact {}", short(digest.as_str())),
-                (From::Artifact, None) => "artifact".to_owned(),
-                (From::Package, _) => "package".to_owned(),
+            let digest = artifact.and_then(|artifact| artifact.digest.as_ref());
+            let (from, size) = match (component.from, digest) {
+                (From::Artifact, Some(digest)) => {
+                    (format!("artifact {}", short(digest.as_str())), artifact.and_then(|artifact| artifact.size))
+                }
+                (From::Artifact, None) => ("artifact".to_owned(), None),
+                (From::Package, _) => ("package".to_owned(), None),
             };
-            found.entry(name.clone()).or_default().insert(format!("{} ({from})", component.version));
+            found.entry(name.clone()).or_default().insert(format!("{} ({from})", component.version), size);
         }
     }
-    joined(found)
+    found
 }
 
 /// Artifacts that are not named like the component that they belong to.
-fn artifacts(facts: &Facts) -> BTreeMap<String, String> {
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+fn artifacts(facts: &Facts) -> Versions {
+    let mut found = Versions::new();
     for class in &facts.classes {
         for artifact in class.artifacts.iter().filter(|artifact| !class.components.contains_key(&artifact.name)) {
-            let digest =
-                artifact.digest.as_ref().map(|digest| format!(" {}", short(digest.as_str()))).unwrap_or_default();
+            let digest = artifact.digest.map(|digest| format!(" {}", short(digest.as_str()))).unwrap_or_default();
             let name = format!("{} {}", artifact.name, artifact.platform.name());
-            found.entry(name).or_default().insert(format!("{}{digest}", artifact.version));
+            found.entry(name).or_default().insert(format!("{}{digest}", artifact.version), artifact.size);
         }
     }
-    joined(found)
-}
-
-fn joined(found: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, String> {
-    found.into_iter().map(|(name, versions)| (name, versions.into_iter().collect::<Vec<_>>().join(", "))).collect()
+    found
 }
 
 /// The beginning of a digest, enough to tell two apart.
