@@ -62,6 +62,40 @@ fn kubectl_reads_every_kubeconfig() {
     }
 }
 
+#[test]
+fn the_operator_can_ask_any_controller() {
+    let tool = require_tool("kubectl", "kubernetes-client");
+    let servers = |text: &str| -> Vec<(String, String)> {
+        let rendered = cluster::render(text);
+        let admin = rendered.operator("admin.kubeconfig");
+        let contexts = kubectl(&tool, &admin, &["config", "get-contexts", "-o", "name"]).success();
+        let server = |context: &str| {
+            let arguments =
+                ["--context", context, "config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
+            (context.to_owned(), kubectl(&tool, &admin, &arguments).success())
+        };
+        contexts.lines().map(server).collect()
+    };
+    let named = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+        list.iter()
+            .map(|(context, server)| (format!("kubi-admin@{context}"), format!("https://{server}:6443")))
+            .collect()
+    };
+    let expected = named(&[
+        ("ha", "192.168.122.11"),
+        ("ha-kubi-controller-01", "192.168.122.11"),
+        ("ha-kubi-controller-02", "192.168.122.12"),
+        ("ha-kubi-controller-03", "192.168.122.13"),
+    ]);
+    let ha = cluster::example("ha");
+    assert_eq!(servers(&ha), expected);
+    // An endpoint stands for all of them, and a single controller for itself.
+    let vip = ha.lines().find(|line| line.trim_start().starts_with("api: {")).unwrap();
+    let endpoint = ha.replace(vip, &vip.replace("api: {", "api: {endpoint: api.example, "));
+    assert_eq!(servers(&endpoint), named(&[("ha", "api.example")]));
+    assert_eq!(servers(&cluster::example("single")).len(), 1);
+}
+
 /// A TLS server with a controller's rendered certificate that wants clients to show one of `authority`.
 fn server(rendered: &Rendered, node: &str, authority: &str, directory: &Path) -> (Daemon, u16) {
     let port = free_port();

@@ -22,7 +22,7 @@ impl Rendering<'_, '_> {
                 ));
             };
             if self.holds(step, declared.when.as_deref())? {
-                let contents = self.renderer.kubeconfig(step.recipe, declared, step.context, &self.plan.name)?;
+                let contents = self.renderer.kubeconfig(step.recipe, declared, step.context, &self.plan.name, &[])?;
                 let owner = self.owner(step, declared.owner.as_deref())?;
                 let origin = self.origin(step, &format!("kubeconfigs.{}", declared.certificate));
                 self.put_secret(path, contents, owner, origin)?;
@@ -33,13 +33,15 @@ impl Rendering<'_, '_> {
 }
 
 impl Renderer<'_> {
-    /// `v1` `Config` with one cluster, user and context; all key material embedded.
+    /// `v1` `Config` with one user, a cluster and its context, which is the current one, and such a pair for each of `others`,
+    /// called by node; all key material embedded.
     pub(super) fn kubeconfig(
         &self,
         recipe: &Recipe,
         declared: &KubeconfigDeclaration,
         context: &Context,
         node: &str,
+        others: &[(&str, String)],
     ) -> Result<Contents, RenderError> {
         let text = |text: &str| self.templates.text(&recipe.id, text, context).map(|text| text.into_owned());
         let request = Request {
@@ -57,12 +59,18 @@ impl Renderer<'_> {
         let user = &request.common_name;
         // JSON strings are YAML strings (YAML 1.2, section 1.3), so names need no quoting rules of their own.
         let quoted = |text: &str| json!(text).to_string();
+        let (mut clusters, mut contexts) = (String::new(), String::new());
+        let of_node = |(node, server): &(&str, String)| (format!("{cluster}-{node}"), server.clone());
+        for (name, server) in std::iter::once((cluster.clone(), server)).chain(others.iter().map(of_node)) {
+            let (context, name, server) = (quoted(&format!("{user}@{name}")), quoted(&name), quoted(&server));
+            clusters += &format!(
+                "- name: {name}\n  cluster:\n    server: {server}\n    certificate-authority-data: {authority}\n"
+            );
+            contexts += &format!("- name: {context}\n  context:\n    cluster: {name}\n    user: {}\n", quoted(user));
+        }
         let mut contents = Contents::public(format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- name: {cluster}\n  cluster:\n    server: {server}\n    certificate-authority-data: {authority}\n\
-             contexts:\n- name: {context}\n  context:\n    cluster: {cluster}\n    user: {user}\ncurrent-context: {context}\n\
+            "apiVersion: v1\nkind: Config\nclusters:\n{clusters}contexts:\n{contexts}current-context: {context}\n\
              users:\n- name: {user}\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: ",
-            cluster = quoted(cluster),
-            server = quoted(&server),
             context = quoted(&format!("{user}@{cluster}")),
             user = quoted(user),
             certificate = STANDARD.encode(&issued.certificate_pem),

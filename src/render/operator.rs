@@ -4,6 +4,7 @@ use super::certificates::key_contents;
 use super::{RenderError, Renderer};
 use crate::pki::Request;
 use crate::recipe::{KubeconfigDeclaration, OperatorCertificate, Recipe};
+use crate::spec::{Node, Role};
 use crate::tree::Contents;
 use std::collections::BTreeSet;
 use tera::Context;
@@ -47,7 +48,22 @@ impl Renderer<'_> {
         context: &Context,
     ) -> Result<OperatorFile, RenderError> {
         let name = plain_name(recipe, declared.file.as_deref(), &declared.certificate)?;
-        Ok(OperatorFile { name, contents: self.kubeconfig(recipe, declared, context, "operator")? })
+        let contents = self.kubeconfig(recipe, declared, context, "operator", &self.controllers())?;
+        Ok(OperatorFile { name, contents })
+    }
+
+    /// Each controller's own address, for when the one that the current context names is away. An endpoint stands for all
+    /// of them.
+    fn controllers(&self) -> Vec<(&str, String)> {
+        let spec = &self.plan.cluster.spec;
+        let api = &spec.networks.api;
+        let url = |node: &Node| format!("https://{}:{}", node.addresses.management, api.port);
+        let controllers: Vec<&Node> = spec.nodes.iter().filter(|node| node.roles.contains(&Role::Controller)).collect();
+        match controllers.len() {
+            0 | 1 => Vec::new(),
+            _ if api.endpoint.is_some() => Vec::new(),
+            _ => controllers.into_iter().map(|node| (node.name.as_str(), url(node))).collect(),
+        }
     }
 
     fn operator_certificate(

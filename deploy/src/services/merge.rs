@@ -32,7 +32,8 @@ pub fn merge_kubeconfig(there: &str, own: &str) -> Result<String, CredentialsErr
 /// Every cluster's kubeconfig calls its user the same: in one file, each needs its own.
 fn named_by_cluster(mut own: Map<String, Value>) -> Map<String, Value> {
     let names = own.get("clusters").and_then(Value::as_array).cloned().unwrap_or_default();
-    let [cluster] = names.as_slice() else { return own };
+    // The first is the cluster itself, others are its controllers.
+    let [cluster, ..] = names.as_slice() else { return own };
     let Some(cluster) = cluster["name"].as_str().map(str::to_owned) else { return own };
     let of_cluster = |user: &str| {
         if user.ends_with(&format!("-{cluster}")) { user.to_owned() } else { format!("{user}-{cluster}") }
@@ -79,7 +80,7 @@ mod tests {
     fn two_clusters_keep_their_users_apart() {
         let config = |cluster: &str, key: &str| {
             format!(
-                "clusters: [{{name: {cluster}}}]\nusers: [{{name: kubi-admin, user: {{key: {key}}}}}]\n\
+                "clusters: [{{name: {cluster}}}, {{name: {cluster}-controller}}]\nusers: [{{name: kubi-admin, user: {{key: {key}}}}}]\n\
                  contexts: [{{name: kubi-admin@{cluster}, context: {{cluster: {cluster}, user: kubi-admin}}}}]\ncurrent-context: kubi-admin@{cluster}\n"
             )
         };
