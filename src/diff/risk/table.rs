@@ -42,7 +42,7 @@ use Matcher::{Always, Change, State};
 use Severity::{High, Low, Medium};
 
 #[rustfmt::skip]
-pub const TABLE: [Row; 35] = [
+pub const TABLE: [Row; 36] = [
     row("not-judged", High, Change(inputs::not_judged),
         "spec keys, versions, roles, machines and the risks that follow from them could not be looked for",
         "compare two builds that keep their facts, or the git revisions that they come from"),
@@ -94,6 +94,9 @@ pub const TABLE: [Row; 35] = [
     row("kubernetes-downgrade", High, Change(versions::downgrade),
         "older API servers cannot read objects that newer ones have stored",
         "restore etcd from a snapshot of the older version instead"),
+    row("kubernetes-patch-downgrade", Low, Change(versions::patch_downgrade),
+        "what the newer patch release mends is open again, security flaws among it",
+        "read what the newer release mends; within a minor version, stored objects stay readable"),
     row("etcd-version-edge", High, Change(versions::etcd_edge),
         "etcd supports upgrades by one minor version only, to 3.6 only from 3.5.26 on, and no downgrades",
         "go through the versions in between, one deployment each"),

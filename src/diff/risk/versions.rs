@@ -86,9 +86,22 @@ pub fn minor_skipped(evidence: &Evidence<'_>) -> Vec<Finding> {
     kubernetes(evidence).iter().filter(|one| skips(one)).map(Move::finding).collect()
 }
 
+/// Back to an older minor version, or (`patch`) to an older release of the same one.
+fn down(evidence: &Evidence<'_>, patch: bool) -> Vec<Finding> {
+    let minor = |numbers: &[u64]| numbers.iter().take(2).copied().collect::<Vec<_>>();
+    let is_down = |one: &&Move<'_>| {
+        let (old, new) = one.numbers();
+        new < old && (minor(&new) == minor(&old)) == patch
+    };
+    kubernetes(evidence).iter().filter(is_down).map(Move::finding).collect()
+}
+
 pub fn downgrade(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let down = |one: &Move<'_>| one.numbers().1 < one.numbers().0;
-    kubernetes(evidence).iter().filter(|one| down(one)).map(Move::finding).collect()
+    down(evidence, false)
+}
+
+pub fn patch_downgrade(evidence: &Evidence<'_>) -> Vec<Finding> {
+    down(evidence, true)
 }
 
 fn versions<'a>(facts: &'a Facts, component: &str) -> BTreeSet<&'a str> {

@@ -71,7 +71,8 @@ pub const RISKY: &[Case] = &[
     ("last-of-role-removed", |w| w.after.nodes.retain(|node| !node.roles.contains(&Role::Controller))),
     ("kubernetes-minor-skipped", |w| w.after.kubernetes = "1.37.0".into()),
     ("kubernetes-downgrade", |w| w.after.kubernetes = "1.34.9".into()),
-    ("kubernetes-downgrade", |w| w.after.kubernetes = "1.35.1".into()),
+    ("kubernetes-patch-downgrade", |w| w.after.kubernetes = "1.35.1".into()),
+    ("kubernetes-patch-downgrade", |w| w.versions("kubelet", "1.35.2", "1.35.1")),
     ("etcd-version-edge", |w| w.component("3.4.30")),
     ("etcd-version-edge", |w| w.component("3.7.0")),
     ("etcd-version-edge", |w| {
