@@ -60,7 +60,7 @@ pub fn shared_files(input: &Input, kept: &Kept<'_>) -> Result<Vec<DeployFile>, L
     Ok(files)
 }
 
-/// A node's domain, of an input that [`shared_files`] has checked. A function of the node and of the input's
+/// A node's domain, of an input that [`shared_files`] finds nothing wrong with. A function of the node and of the input's
 /// other fields.
 pub fn domain_file(input: &Input, node: &NodeInput) -> Result<DeployFile, LibvirtError> {
     Ok(DeployFile { path: domain_path(&node.name), contents: domain_xml(input, node)?.into_bytes() })
