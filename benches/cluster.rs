@@ -70,7 +70,7 @@ fn row(what: &str, runs: &mut [Run]) {
 
 /// What the same bytes cost without kubi: reading, SHA-256, zstd and writing each file once, and one P-256 signature for
 /// each certificate. On all processors, as kubi uses them.
-fn bound(workspace: &Workspace) -> Duration {
+fn bound(workspace: &Workspace, round: u32) -> Duration {
     use p256::ecdsa::{Signature, SigningKey, signature::Signer};
     use rayon::prelude::*;
     let mut files = Vec::new();
@@ -104,12 +104,17 @@ fn bound(workspace: &Workspace) -> Duration {
     });
     rustix::fs::syncfs(std::fs::File::open(&target).unwrap()).unwrap();
     let took = started.elapsed();
-    std::fs::remove_dir_all(target).unwrap();
+    put_aside(workspace, "bound", round);
     took
 }
 
+/// For the end: ext4 looks at every file that was deleted in the last minutes before it makes a new one.
+fn put_aside(workspace: &Workspace, name: &str, round: u32) {
+    drop(std::fs::rename(workspace.path().join(name), workspace.path().join(format!("{name}-{round}"))));
+}
+
 /// The nodes that kubi has just built, made with cfssl, kubectl, tar, zstd, qemu-storage-daemon and debugfs.
-fn by_hand(workspace: &Workspace) -> Run {
+fn by_hand(workspace: &Workspace, round: u32) -> Run {
     let target = workspace.path().join("by-hand");
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/by-hand.sh"));
     command.arg(workspace.out().join("bench/nodes")).arg(workspace.path().join("base.raw")).arg(&target);
@@ -117,7 +122,7 @@ fn by_hand(workspace: &Workspace) -> Run {
     let output = command.output().expect("bash runs");
     let wall = started.elapsed();
     assert!(output.status.success(), "by-hand.sh: {}", String::from_utf8_lossy(&output.stderr));
-    std::fs::remove_dir_all(target).unwrap();
+    put_aside(workspace, "by-hand", round);
     Run { wall, peak_mib: 0.0 }
 }
 
@@ -127,8 +132,8 @@ fn main() {
         let nodes = workers + 3;
         let workspace = Workspace::with_spec(&spec(workers));
         let mut full = Vec::new();
-        for _ in 0..3 {
-            drop(std::fs::remove_dir_all(workspace.out()));
+        for round in 0..3 {
+            put_aside(&workspace, "out", round);
             full.push(build(&workspace, &["build"]));
         }
         row(&format!("{nodes} nodes, all new"), &mut full);
@@ -143,10 +148,11 @@ fn main() {
             })
             .collect();
         row(&format!("{nodes} nodes, one changed"), &mut one);
-        let mut bounds: Vec<Run> = (0..3).map(|_| Run { wall: bound(&workspace), peak_mib: 0.0 }).collect();
+        let bound = |round| Run { wall: bound(&workspace, round), peak_mib: 0.0 };
+        let mut bounds: Vec<Run> = (0..3).map(bound).collect();
         row(&format!("{nodes} nodes, the machine's bound"), &mut bounds);
         if nodes == 53 {
-            let mut runs: Vec<Run> = (0..3).map(|_| by_hand(&workspace)).collect();
+            let mut runs: Vec<Run> = (0..3).map(|round| by_hand(&workspace, round)).collect();
             row(&format!("{nodes} nodes, by hand"), &mut runs);
         }
     }
