@@ -83,9 +83,9 @@ fn the_operator_can_ask_any_controller() {
     };
     let expected = named(&[
         ("ha", "192.168.122.11"),
-        ("ha-kubi-controller-01", "192.168.122.11"),
-        ("ha-kubi-controller-02", "192.168.122.12"),
-        ("ha-kubi-controller-03", "192.168.122.13"),
+        ("ha.kubi-controller-01", "192.168.122.11"),
+        ("ha.kubi-controller-02", "192.168.122.12"),
+        ("ha.kubi-controller-03", "192.168.122.13"),
     ]);
     let ha = cluster::example("ha");
     assert_eq!(servers(&ha), expected);

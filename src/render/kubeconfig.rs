@@ -60,7 +60,8 @@ impl Renderer<'_> {
         // JSON strings are YAML strings (YAML 1.2, section 1.3), so names need no quoting rules of their own.
         let quoted = |text: &str| json!(text).to_string();
         let (mut clusters, mut contexts) = (String::new(), String::new());
-        let of_node = |(node, server): &(&str, String)| (format!("{cluster}-{node}"), server.clone());
+        // Neither name can have a point, so no other cluster is called so.
+        let of_node = |(node, server): &(&str, String)| (format!("{cluster}.{node}"), server.clone());
         for (name, server) in std::iter::once((cluster.clone(), server)).chain(others.iter().map(of_node)) {
             let (context, name, server) = (quoted(&format!("{user}@{name}")), quoted(&name), quoted(&server));
             clusters += &format!(

@@ -80,7 +80,7 @@ mod tests {
     fn two_clusters_keep_their_users_apart() {
         let config = |cluster: &str, key: &str| {
             format!(
-                "clusters: [{{name: {cluster}}}, {{name: {cluster}-controller}}]\nusers: [{{name: kubi-admin, user: {{key: {key}}}}}]\n\
+                "clusters: [{{name: {cluster}}}, {{name: {cluster}.controller}}]\nusers: [{{name: kubi-admin, user: {{key: {key}}}}}]\n\
                  contexts: [{{name: kubi-admin@{cluster}, context: {{cluster: {cluster}, user: kubi-admin}}}}]\ncurrent-context: kubi-admin@{cluster}\n"
             )
         };
