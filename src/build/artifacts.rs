@@ -70,10 +70,10 @@ fn disk(context: &Context<'_>, set: &[Needed]) -> Result<ImageFile, BuildError> 
         Some(digest) => digest,
         None => {
             let staged = stage(&locked, catalog, cache)?;
-            let scratch = context.publication.new_image()?;
-            write_artifact_disk(staged.disk_entries(), 0, &scratch.file)?;
-            let digest = digest_file(scratch.path()).map_err(BuildError::Write)?;
-            cache.keep_made(&key, scratch.path(), &digest).map_err(BuildError::Write)?;
+            let mut scratch = context.publication.new_image()?;
+            write_artifact_disk(staged.disk_entries(), 0, &*scratch.file())?;
+            let digest = digest_file(&scratch.path()).map_err(BuildError::Write)?;
+            cache.keep_made(&key, &scratch.path(), &digest).map_err(BuildError::Write)?;
             digest
         }
     };

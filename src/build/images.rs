@@ -117,12 +117,12 @@ impl Source {
     ) -> Result<Option<ImageRecord>, BuildError> {
         let Some((base, options)) = self.overlay_options(disk_size) else { return Ok(None) };
         let overlay = write_overlay(base, &options, tree, secrets)?;
-        let staged = publication.new_image()?;
-        let mut out = Hashed { file: &staged.file, hash: Sha256::new() };
+        let mut image = publication.new_image()?;
+        let mut out = Hashed { file: image.file(), hash: Sha256::new() };
         overlay.write_to(&mut out).map_err(BuildError::Write)?;
         let digest = Digest::from_sha256(&out.hash.finalize().into());
         let file = format!("{node}-{}.qcow2", digest.hex());
-        staged.keep(&file)?;
+        image.keep(&file)?;
         Ok(Some(ImageRecord { file, digest, size: overlay.size() }))
     }
 }
@@ -152,7 +152,7 @@ impl OpenBase {
 
 /// Hashes what it writes, so that no file is read again for its digest.
 struct Hashed<'a> {
-    file: &'a fs::File,
+    file: &'a mut fs::File,
     hash: Sha256,
 }
 

@@ -1,30 +1,64 @@
 //! The last step of a build: moving finished files into place, so that it can be killed anywhere and done again.
 //!
-//! A build collects its files in `.staging/`, laid out as `out/` is. When all of them are safely on disk, one rename to
-//! `.commit/` decides that the build has happened. From then on every file is moved to where it belongs; whoever finds
-//! `.commit/` goes on where its owner stopped. Each step leaves nothing behind that would make it act twice.
+//! A build collects its files in `.staging/`. When all of them are safely on disk, with a journal that says where each
+//! belongs, one rename to `.commit/` decides that the build has happened. From then on every file is moved to its place;
+//! whoever finds `.commit/` goes on where its owner stopped. Each step leaves nothing behind that would make it act twice.
 
 use super::files::{self, FileError};
 use super::lock_file::LockFile;
+use super::names::Names;
+use super::new_files::New;
 use super::output::OutputError;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub const LOCK: &str = ".lock";
 pub const STAGING: &str = ".staging";
-/// Beside `nodes/` in the staging folder: files to write over those of the last build, by node.
-pub const PATCHES: &str = "patches";
 const COMMIT: &str = ".commit";
 const JOURNAL: &str = "journal.json";
-const OLD: &str = "old";
 
-/// What the layout of `.commit/` does not say by itself.
-#[derive(Debug, Serialize, Deserialize)]
+/// What is to be done, in this order. Places are relative to the output folder.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
-    pub cluster: String,
-    /// Node folders and files that this build no longer has, relative to the cluster's folder.
-    pub remove: Vec<String>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum Step {
+    /// A new file, over the one that is there.
+    File {
+        number: u64,
+        to: String,
+    },
+    /// A new folder, in the place of the one that is there.
+    Folder {
+        number: u64,
+        to: String,
+    },
+    Remove(String),
+}
+
+impl Journal {
+    /// Additions first, then what refers to them; kubi-deploy starts from `deploy.json`, which therefore comes last.
+    pub fn new(cluster: &str, new: BTreeMap<String, New>, remove: Vec<String>) -> Self {
+        let [record, deploy] = ["build.json", "deploy/"].map(|name| format!("{cluster}/{name}"));
+        let refers = |place: &str| match place.strip_prefix(&deploy) {
+            Some("deploy.json") => 4,
+            Some(_) => 3,
+            None if place == record => 2,
+            None => u8::from(!place.starts_with("store/blobs/") && place.starts_with("store/")),
+        };
+        let moves = new.into_iter().map(|(to, New { number, is_folder })| {
+            (refers(&to), if is_folder { Step::Folder { number, to } } else { Step::File { number, to } })
+        });
+        let removals = remove.into_iter().map(|place| (2, Step::Remove(place)));
+        let mut steps: Vec<_> = moves.chain(removals).collect();
+        steps.sort_by_key(|(refers, _)| *refers);
+        Self { steps: steps.into_iter().map(|(_, step)| step).collect() }
+    }
 }
 
 /// Finishes or discards what a killed build left. Does nothing while a builder is at work.
@@ -47,12 +81,11 @@ pub fn recover_locked(root: &Path, _lock: &LockFile) -> Result<(), OutputError> 
 }
 
 /// Makes the staged files durable, decides that the build has happened, and moves them into place.
-pub fn commit(root: &Path, journal: &Journal, umask: u32) -> Result<(), OutputError> {
+pub fn commit(root: &Path, cluster: &str, journal: &Journal, umask: u32) -> Result<(), OutputError> {
     let staging = root.join(STAGING);
     let bytes = serde_json::to_vec(journal).map_err(|source| OutputError::Json { path: JOURNAL.into(), source })?;
     files::create(&staging.join(JOURNAL), &bytes, 0o644, umask)?;
-    files::ensure_directory(&staging.join(OLD), 0o700, umask)?;
-    for (relative, mode) in folders(&journal.cluster) {
+    for (relative, mode) in folders(cluster) {
         files::ensure_directory(&root.join(relative), mode, umask)?;
     }
     // On journalling file systems the renames that follow become durable in their order.
@@ -77,77 +110,65 @@ fn finish(root: &Path) -> Result<(), OutputError> {
     let path = from.join(JOURNAL);
     let journal: Journal = serde_json::from_slice(&files::read(&path)?)
         .map_err(|source| OutputError::Json { path: path.display().to_string(), source })?;
-    let cluster = journal.cluster.as_str();
-    let mover = Mover { from: &from, to: root };
-    // Additions first, then what refers to them; kubi-deploy starts from deploy.json, which therefore comes last.
-    mover.merge("store/blobs/sha256")?;
-    mover.merge(&format!("{cluster}/images"))?;
-    mover.replace_folders(&format!("{cluster}/nodes"))?;
-    mover.merge_into(&format!("{cluster}/{PATCHES}"), &format!("{cluster}/nodes"))?;
-    mover.merge(&format!("{cluster}/operator"))?;
-    mover.merge(&format!("{cluster}/builds"))?;
-    for file in ["store/oci-layout".to_owned(), "store/index.json".to_owned(), format!("{cluster}/build.json")] {
-        mover.file(&file)?;
+    let mover = Mover { from: &from, to: root, left: files::names(&from)? };
+    for (number, step) in journal.steps.iter().enumerate() {
+        mover.take(step, number)?;
     }
-    for relative in &journal.remove {
-        mover.discard(cluster, relative)?;
-    }
-    mover.merge(&format!("{cluster}/deploy"))?;
     let done = root.join(STAGING);
     files::remove(&done)?;
     files::rename(&from, &done)?;
-    files::remove_all_in(&done.join(OLD))?;
+    files::remove_all_in(&done)?;
     Ok(files::remove(&done)?)
 }
 
 struct Mover<'a> {
     from: &'a Path,
     to: &'a Path,
+    /// What has not been moved yet.
+    left: Names,
 }
 
 impl Mover<'_> {
-    /// Moves the files of a folder, over those of the same name; `deploy.json` last.
-    fn merge(&self, folder: &str) -> Result<(), FileError> {
-        self.merge_into(folder, folder)
-    }
-
-    fn merge_into(&self, from: &str, to: &str) -> Result<(), FileError> {
-        let (from, to) = (self.from.join(from), self.to.join(to));
-        let mut files: Vec<_> = files::files_below(&from)?.into_iter().collect();
-        files.sort_by_key(|file| file == "deploy.json");
-        for file in files {
-            if let Some((parents, _)) = file.rsplit_once('/') {
-                let parents = to.join(parents);
-                std::fs::create_dir_all(&parents).map_err(files::failed("create", &parents))?;
+    /// Does what has not been done yet.
+    fn take(&self, step: &Step, position: usize) -> Result<(), OutputError> {
+        let old = || self.from.join(format!("old-{position}"));
+        match step {
+            Step::File { number, to } => {
+                if let Some(new) = self.new(*number) {
+                    move_file(&new, &self.place(to)?)?;
+                }
             }
-            files::rename_if_there(&from.join(&file), &to.join(&file))?;
+            Step::Folder { number, to } => {
+                if let Some(new) = self.new(*number) {
+                    let place = self.place(to)?;
+                    files::rename_if_there(&place, &old())?;
+                    files::rename(&new, &place)?;
+                }
+            }
+            // Old things are only moved while the build is not done: deleting many files takes long.
+            Step::Remove(place) => files::rename_if_there(&self.place(place)?, &old())?,
         }
         Ok(())
     }
 
-    /// Moves a file, if it has not been moved yet.
-    fn file(&self, relative: &str) -> Result<(), FileError> {
-        files::rename_if_there(&self.from.join(relative), &self.to.join(relative))
+    fn new(&self, number: u64) -> Option<PathBuf> {
+        let name = number.to_string();
+        self.left.contains(&name).then(|| self.from.join(name))
     }
 
-    /// Moves each folder in `folder` to the place of the one of the same name.
-    fn replace_folders(&self, folder: &str) -> Result<(), FileError> {
-        for name in files::names(&self.from.join(folder))? {
-            let target = self.to.join(folder).join(&name);
-            self.put_aside(&target, &format!("replaced-{name}"))?;
-            files::rename(&self.from.join(folder).join(&name), &target)?;
-        }
-        Ok(())
+    fn place(&self, relative: &str) -> Result<PathBuf, OutputError> {
+        files::below(self.to, relative).ok_or_else(|| OutputError::Name(relative.to_owned()))
     }
+}
 
-    fn discard(&self, cluster: &str, relative: &str) -> Result<(), OutputError> {
-        let path =
-            files::below(&self.to.join(cluster), relative).ok_or_else(|| OutputError::Name(relative.to_owned()))?;
-        Ok(self.put_aside(&path, &format!("removed-{}", relative.replace('/', "%")))?)
+/// Moves a file into a folder that may have to be made.
+fn move_file(new: &Path, place: &Path) -> Result<(), FileError> {
+    match files::rename(new, place) {
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
+        result => return result,
     }
-
-    /// Old things are only moved while the build is not done: deleting many files takes long.
-    fn put_aside(&self, path: &Path, name: &str) -> Result<(), FileError> {
-        files::rename_if_there(path, &self.from.join(OLD).join(name))
+    if let Some(parent) = place.parent() {
+        std::fs::create_dir_all(parent).map_err(files::failed("create", parent))?;
     }
+    files::rename(new, place)
 }

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lock_file;
 pub mod lock_store;
 mod names;
+mod new_files;
 pub mod output;
 pub mod process;
 pub mod publish;

@@ -2,9 +2,10 @@
 //!
 //! Holds the lock from beginning to end. Dropped without [`Publication::commit`], it leaves no trace.
 
-use super::commit::{self, Journal, LOCK, PATCHES, STAGING};
+use super::commit::{self, Journal, LOCK, STAGING};
 use super::files::{self, FileError};
 use super::lock_file::LockFile;
+use super::new_files::{Draft, NewFiles};
 use super::output::{Output, OutputError, Present};
 use super::review_tree;
 use crate::bundle::{Bundle, Identity};
@@ -13,7 +14,6 @@ use crate::tree::{Digest, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// One build of one cluster. Nodes, images and files may be added from many threads.
@@ -21,13 +21,11 @@ use std::sync::{Mutex, PoisonError};
 pub struct Publication {
     output: Output,
     cluster: String,
-    staging: PathBuf,
-    umask: u32,
+    new_files: NewFiles,
     previous: Option<BuildRecord>,
     number: u64,
     present: Present,
     files: Mutex<BTreeMap<String, Digest>>,
-    scratch: AtomicU64,
     committed: bool,
     _lock: LockFile,
 }
@@ -57,12 +55,11 @@ pub struct Build {
     pub deploy: Option<Digest>,
 }
 
-/// An image that is being written; gone when dropped without [`StagedImage::keep`].
+/// An image that is being written; gone when dropped without [`NewImage::keep`].
 #[derive(Debug)]
-pub struct StagedImage {
-    pub file: File,
-    path: PathBuf,
-    images: PathBuf,
+pub struct NewImage<'a> {
+    draft: Draft<'a>,
+    cluster: &'a str,
 }
 
 impl Opened {
@@ -93,20 +90,15 @@ impl Publication {
     /// Makes room for a build's files.
     pub fn begin(opened: Opened) -> Result<Self, OutputError> {
         let Opened { output, cluster, previous, present, newest, lock } = opened;
-        let staging = output.root().join(STAGING);
-        files::create_directory(&staging, 0o700, 0)?;
-        let prepared = prepare(&staging, &cluster);
-        let umask = prepared.inspect_err(|_| drop(files::remove(&staging)))?;
+        let new_files = NewFiles::begin(&output.root().join(STAGING))?;
         Ok(Self {
             number: 1 + previous.as_ref().map_or(newest, |record| record.number.max(newest)),
             present,
             output,
             cluster,
-            staging,
-            umask,
+            new_files,
             previous,
             files: Mutex::default(),
-            scratch: AtomicU64::new(0),
             committed: false,
             _lock: lock,
         })
@@ -133,15 +125,19 @@ impl Publication {
             self.blob(digest, bytes)?;
         }
         let manifest = ReviewManifest::new(tree, identity, bundle);
-        let patch = self.review_patch(&identity.node, &manifest);
-        let folder = self.below(&format!("{}/{}", if patch.is_some() { PATCHES } else { "nodes" }, identity.node))?;
-        files::create_directory(&folder, 0o755, self.umask)?;
-        match patch {
-            Some(changed) => review_tree::write_some(&folder.join("tree"), tree, &changed, self.umask)?,
-            None => review_tree::write(&folder.join("tree"), tree, self.umask)?,
-        }
         let bytes = manifest.to_bytes().map_err(|source| self.json_error("manifest.json", source))?;
-        files::create(&folder.join("manifest.json"), &bytes, 0o644, self.umask)?;
+        let place = self.place(&format!("nodes/{}", identity.node))?;
+        match self.review_patch(&identity.node, &manifest) {
+            Some(changed) => {
+                review_tree::add_some(&self.new_files, &format!("{place}/tree"), tree, &changed)?;
+                self.new_files.add(format!("{place}/manifest.json"), &bytes, 0o644)?;
+            }
+            None => {
+                let folder = self.new_files.add_folder(place, 0o755)?;
+                review_tree::write(&folder.join("tree"), tree, self.new_files.umask())?;
+                files::create(&folder.join("manifest.json"), &bytes, 0o644, self.new_files.umask())?;
+            }
+        }
         Ok(Digest::of(&bytes))
     }
 
@@ -160,20 +156,16 @@ impl Publication {
     }
 
     /// A new image to write into, readable by its owner alone. It gets its name when it is finished.
-    pub fn new_image(&self) -> Result<StagedImage, OutputError> {
-        let number = self.scratch.fetch_add(1, Ordering::Relaxed);
-        let path = self.staging.join("scratch").join(number.to_string());
-        let file = files::create_open(&path, 0o600, self.umask)?;
-        Ok(StagedImage { file, path, images: self.staging.join(&self.cluster).join("images") })
+    pub fn new_image(&self) -> Result<NewImage<'_>, OutputError> {
+        Ok(NewImage { draft: self.new_files.draft(0o600)?, cluster: &self.cluster })
     }
 
     /// Adds an image that exists elsewhere, without copying its bytes where the file system can share them.
     pub fn link_image(&self, from: &Path, file: &str) -> Result<(), OutputError> {
-        let target = self.below(&format!("images/{file}"))?;
-        if self.has_image(file) || target.exists() {
+        if self.has_image(file) {
             return Ok(());
         }
-        Ok(files::share_or_copy(from, &target, 0o600)?)
+        Ok(self.new_files.add_shared(self.place(&format!("images/{file}"))?, from, 0o600)?)
     }
 
     /// Adds `deploy/<name>`, unless it is there with the same bytes.
@@ -227,7 +219,8 @@ impl Publication {
         written.and(indexed)?;
         let remove = self.obsolete(&record);
         // From the rename on, the next command finishes the build; before it, dropping `self` removes all traces.
-        let done = commit::commit(self.output.root(), &Journal { cluster: self.cluster.clone(), remove }, self.umask);
+        let journal = Journal::new(&self.cluster, self.new_files.places(), remove);
+        let done = commit::commit(self.output.root(), &self.cluster, &journal, self.new_files.umask());
         self.committed = matches!(done, Ok(()) | Err(OutputError::Unfinished(_)));
         done.map(|()| record)
     }
@@ -236,7 +229,7 @@ impl Publication {
         let bytes = record.to_bytes().map_err(|source| self.json_error("build.json", source))?;
         // Two files, not two names of one: damage to one of them is then seen, and can be mended.
         for name in ["build.json".to_owned(), format!("builds/{}.json", record.number)] {
-            files::create(&self.below(&name)?, &bytes, 0o644, self.umask)?;
+            self.new_files.add(self.place(&name)?, &bytes, 0o644)?;
         }
         Ok(())
     }
@@ -247,11 +240,11 @@ impl Publication {
         let nodes = self.present.nodes.iter().filter(|node| !record.nodes.contains_key(*node));
         let had = self.previous.iter().flat_map(|previous| previous.files.keys());
         let files = had.filter(|file| !record.files.contains_key(*file) && self.present.files.contains(file));
-        nodes.map(|node| format!("nodes/{node}")).chain(files.cloned()).collect()
+        let gone = nodes.map(|node| format!("nodes/{node}")).chain(files.cloned());
+        gone.map(|place| format!("{}/{place}", self.cluster)).collect()
     }
 
     fn write_index(&self, record: &BuildRecord) -> Result<(), OutputError> {
-        let store = self.staging.join("store");
         let path = self.output.root().join("store/index.json");
         // Every entry of a cluster can be found again from its record, so a damaged index is replaced.
         let mut index = files::read_optional(&path)?.and_then(|bytes| Index::parse(&bytes).ok()).unwrap_or_default();
@@ -266,18 +259,17 @@ impl Publication {
         }
         index.replace(&self.cluster, entries);
         let bytes = index.to_bytes().map_err(|source| self.json_error("index.json", source))?;
-        files::create(&store.join("index.json"), &bytes, 0o644, self.umask)?;
-        let layout = "oci-layout";
-        let known = files::read_optional(&self.output.root().join("store").join(layout))?;
+        self.new_files.add("store/index.json".to_owned(), &bytes, 0o644)?;
+        let layout = "store/oci-layout";
+        let known = files::read_optional(&self.output.root().join(layout))?;
         if known.as_deref() != Some(OCI_LAYOUT.as_bytes()) {
-            files::create(&store.join(layout), OCI_LAYOUT.as_bytes(), 0o644, self.umask)?;
+            self.new_files.add(layout.to_owned(), OCI_LAYOUT.as_bytes(), 0o644)?;
         }
         Ok(())
     }
 
     fn blob_size(&self, digest: &Digest) -> Result<u64, FileError> {
-        let staged = self.staging.join("store/blobs/sha256").join(digest.hex());
-        let path = if staged.exists() { staged } else { self.output.blob_path(digest) };
+        let path = self.new_files.find(&blob_place(digest)).unwrap_or_else(|| self.output.blob_path(digest));
         Ok(fs::metadata(&path).map_err(files::failed("read", &path))?.len())
     }
 
@@ -285,11 +277,7 @@ impl Publication {
         if self.present.blobs.contains(digest.hex()) {
             return Ok(());
         }
-        match files::create(&self.staging.join("store/blobs/sha256").join(digest.hex()), bytes, 0o644, self.umask) {
-            // Two nodes may have the same layer.
-            Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            result => result,
-        }
+        self.new_files.add(blob_place(digest), bytes, 0o644)
     }
 
     fn file(&self, relative: String, bytes: &[u8], mode: u32) -> Result<(), OutputError> {
@@ -299,18 +287,16 @@ impl Publication {
     fn digested_file(&self, relative: String, bytes: &[u8], digest: Digest, mode: u32) -> Result<(), OutputError> {
         let known = self.previous.as_ref().and_then(|record| record.files.get(&relative));
         if known != Some(&digest) || !self.present.files.contains(&relative) {
-            let path = self.below(&relative)?;
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(files::failed("create", parent))?;
-            }
-            files::create(&path, bytes, mode, self.umask)?;
+            self.new_files.add(self.place(&relative)?, bytes, mode)?;
         }
         self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(relative, digest);
         Ok(())
     }
 
-    fn below(&self, relative: &str) -> Result<PathBuf, OutputError> {
-        files::below(&self.staging.join(&self.cluster), relative).ok_or_else(|| OutputError::Name(relative.to_owned()))
+    /// Where a file of the cluster belongs, relative to the output folder.
+    fn place(&self, relative: &str) -> Result<String, OutputError> {
+        let fits = files::below(Path::new(""), relative).is_some();
+        fits.then(|| format!("{}/{relative}", self.cluster)).ok_or_else(|| OutputError::Name(relative.to_owned()))
     }
 
     fn json_error(&self, path: &str, source: serde_json::Error) -> OutputError {
@@ -322,40 +308,33 @@ impl Drop for Publication {
     fn drop(&mut self) {
         if !self.committed {
             // What cannot be removed now is removed by the next command.
-            drop(files::remove(&self.staging));
+            drop(files::remove(&self.output.root().join(STAGING)));
         }
     }
 }
 
-impl StagedImage {
+impl NewImage<'_> {
+    pub fn file(&mut self) -> &mut File {
+        &mut self.draft.file
+    }
+
     /// Where it is written, for tools that need a path.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> PathBuf {
+        self.draft.path()
     }
 
     /// Gives the finished image its name in `images/`.
     pub fn keep(self, file: &str) -> Result<(), OutputError> {
-        let target = files::below(&self.images, file).filter(|_| !file.contains('/'));
-        Ok(files::rename(&self.path, &target.ok_or_else(|| OutputError::Name(file.to_owned()))?)?)
+        if file.contains('/') || files::below(Path::new(""), file).is_none() {
+            return Err(OutputError::Name(file.to_owned()));
+        }
+        self.draft.keep(format!("{}/images/{file}", self.cluster));
+        Ok(())
     }
 }
 
-impl Drop for StagedImage {
-    fn drop(&mut self) {
-        // Gone already when it was kept; otherwise the staging folder goes as a whole later.
-        drop(fs::remove_file(&self.path));
-    }
-}
-
-/// Makes the staging folder's own folders and finds the umask.
-fn prepare(staging: &Path, cluster: &str) -> Result<u32, FileError> {
-    let umask = files::probe_umask(staging)?;
-    files::create_directory(&staging.join("scratch"), 0o700, umask)?;
-    for (relative, mode) in commit::folders(cluster) {
-        files::create_directory(&staging.join(relative), mode, umask)?;
-    }
-    files::create_directory(&staging.join(cluster).join(PATCHES), 0o755, umask)?;
-    Ok(umask)
+fn blob_place(digest: &Digest) -> String {
+    format!("store/blobs/sha256/{}", digest.hex())
 }
 
 /// Refuses folders that finished files could not be moved into, before any work is done.

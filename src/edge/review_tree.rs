@@ -2,6 +2,7 @@
 //! everything. The true modes and owners are in `manifest.json`.
 
 use super::files::{self, FileError};
+use super::new_files::NewFiles;
 use crate::tree::{Entry, Kind, Mode, NodePath, Tree};
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -36,12 +37,15 @@ fn write_entry(
     }
 }
 
-/// Writes only the files and links of `tree` whose paths are in `some`, and the folders they are in.
-pub fn write_some(directory: &Path, tree: &Tree, some: &BTreeSet<String>, umask: u32) -> Result<(), FileError> {
-    files::create_directory(directory, 0o755, umask)?;
-    let mut made = BTreeSet::new();
+/// Adds only the files and links of `tree` whose paths are in `some`, for the folder `place`.
+pub fn add_some(new_files: &NewFiles, place: &str, tree: &Tree, some: &BTreeSet<String>) -> Result<(), FileError> {
     for (path, entry) in tree.iter().filter(|(path, _)| some.contains(path.as_str())) {
-        write_entry(directory, path, entry, umask, &mut made)?;
+        let place = format!("{place}{path}");
+        match &entry.kind {
+            Kind::Directory => {}
+            Kind::File(contents) => new_files.add(place, contents.bytes(), review_mode(entry.mode))?,
+            Kind::Symlink(to) => new_files.add_symlink(place, to)?,
+        }
     }
     Ok(())
 }

@@ -66,9 +66,9 @@ pub fn build(root: &Path, cluster: &str, version: u64) -> Result<BuildRecord, Ou
             size: bytes.len() as u64,
         };
         if !publication.has_image(&image.file) {
-            let mut staged = publication.new_image()?;
-            staged.file.write_all(bytes.as_bytes()).unwrap();
-            staged.keep(&image.file)?;
+            let mut image_file = publication.new_image()?;
+            image_file.file().write_all(bytes.as_bytes()).unwrap();
+            image_file.keep(&image.file)?;
         }
         publication.deploy_file(&format!("{name}.xml"), format!("<domain>{version}</domain>").as_bytes())?;
         let plan = Digest::of(format!("{name} {version}").as_bytes());
