@@ -58,7 +58,7 @@ fn keys(cluster: &Cluster, at: &SpecPath, problems: &mut Problems) {
             problems.error("bad-name", at.index(index), message, "write letters, digits, - and _, 63 at most");
         }
     }
-    let keys = encryption.keys.iter().enumerate().map(|(index, key)| (key, at.index(index)));
+    let keys = encryption.keys.iter().enumerate().map(|(index, key)| (key, move || at.index(index)));
     problems.duplicates("duplicate-key-name", keys, |key, _| format!("the key {key} is already there"), "keep one");
 }
 
@@ -78,7 +78,7 @@ fn resources(cluster: &Cluster, at: &SpecPath, problems: &mut Problems) {
     }
     // `secrets` and `secrets.` are both that of the core group.
     let named = |name: &String| name.strip_suffix('.').unwrap_or(name).to_owned();
-    let resources = resources.iter().enumerate().map(|(index, resource)| (named(resource), at.index(index)));
+    let resources = resources.iter().enumerate().map(|(index, resource)| (named(resource), move || at.index(index)));
     problems.duplicates("duplicate-resource", resources, |name, _| format!("{name} is already there"), "keep one");
 }
 

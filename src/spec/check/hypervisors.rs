@@ -28,7 +28,8 @@ pub fn check(cluster: &Cluster, problems: &mut Problems) {
             );
         }
     }
-    let names = hypervisors.iter().enumerate().map(|(index, hypervisor)| (&hypervisor.name, at(index).key("name")));
+    let names =
+        hypervisors.iter().enumerate().map(|(index, hypervisor)| (&hypervisor.name, move || at(index).key("name")));
     let message = |name: &&String, first: &SpecPath| format!("{name} is also the name of {}", first.parent());
     problems.duplicates("duplicate-name", names, message, "give every hypervisor a name of its own");
     placement(cluster, problems);
@@ -39,7 +40,7 @@ fn placement(cluster: &Cluster, problems: &mut Problems) {
         cluster.spec.hypervisors.iter().map(|hypervisor| (hypervisor.name.as_str(), hypervisor)).collect();
     let mut used: BTreeMap<&str, BTreeSet<Architecture>> = BTreeMap::new();
     for (index, node) in cluster.spec.nodes.iter().enumerate() {
-        let at = SpecPath::node(index).key("hypervisor");
+        let at = || SpecPath::node(index).key("hypervisor");
         match &node.hypervisor {
             Some(name) if !known.contains_key(name.as_str()) => {
                 let names: Vec<&str> = known.keys().copied().collect();
@@ -48,7 +49,7 @@ fn placement(cluster: &Cluster, problems: &mut Problems) {
                     (Some(meant), _) => format!("did you mean {meant:?}? Known: {}", names.join(", ")),
                     (None, _) => format!("known: {}", names.join(", ")),
                 };
-                problems.error("unknown-hypervisor", at, format!("there is no hypervisor {name:?}"), help);
+                problems.error("unknown-hypervisor", at(), format!("there is no hypervisor {name:?}"), help);
                 continue;
             }
             None if known.len() > 1 => {
@@ -56,7 +57,7 @@ fn placement(cluster: &Cluster, problems: &mut Problems) {
                 let message = format!("{} is on which of {} hypervisors?", node.name, names.len());
                 problems.error(
                     "no-hypervisor",
-                    at,
+                    at(),
                     message,
                     format!("add `hypervisor:` with one of {}", names.join(", ")),
                 );

@@ -48,20 +48,20 @@ impl Problems {
         self.0.push(Problem::warning(code, path, message).help(help));
     }
 
-    /// One error for every value that came before.
-    fn duplicates<T: Ord + std::fmt::Display>(
+    /// One error for every value that came before. Paths are made for those alone: a large spec has thousands of values.
+    fn duplicates<T: Ord + std::fmt::Display, P: Fn() -> SpecPath>(
         &mut self,
         code: &'static str,
-        values: impl IntoIterator<Item = (T, SpecPath)>,
+        values: impl IntoIterator<Item = (T, P)>,
         message: impl Fn(&T, &SpecPath) -> String,
         help: &str,
     ) {
-        let mut seen: BTreeMap<T, SpecPath> = BTreeMap::new();
+        let mut seen: BTreeMap<T, P> = BTreeMap::new();
         for (value, path) in values {
             match seen.get(&value) {
                 Some(first) => {
-                    let message = message(&value, first);
-                    self.error(code, path, message, help);
+                    let message = message(&value, &first());
+                    self.error(code, path(), message, help);
                 }
                 None => drop(seen.insert(value, path)),
             }

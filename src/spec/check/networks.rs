@@ -109,7 +109,7 @@ fn management(cluster: &Cluster, problems: &mut Problems) {
 /// CoreDNS asks the nodes' name servers: one that is itself, or that only pods reach, answers nobody.
 fn nameservers(cluster: &Cluster, problems: &mut Problems) {
     let networks = &cluster.spec.networks;
-    let at = path("management.nameservers");
+    let at = &path("management.nameservers");
     let servers = &networks.management.nameservers;
     for (index, server) in servers.iter().enumerate() {
         let wrong = if server.is_loopback() {
@@ -126,7 +126,7 @@ fn nameservers(cluster: &Cluster, problems: &mut Problems) {
         let help = "write a name server that the nodes reach, or leave it out for the management network's gateway";
         problems.error("bad-nameserver", at.index(index), format!("{server} {wrong}"), help);
     }
-    let all = servers.iter().enumerate().map(|(index, server)| (server, at.index(index)));
+    let all = servers.iter().enumerate().map(|(index, server)| (server, move || at.index(index)));
     problems.duplicates("duplicate-nameserver", all, |server, _| format!("{server} is already there"), "keep one");
 }
 

@@ -8,20 +8,20 @@ pub fn check(cluster: &Cluster, problems: &mut Problems) {
     let pods = cluster.spec.networks.pods.cidr;
     let mut shares: Vec<(Ipv4Net, usize)> = vec![];
     for (index, node) in cluster.spec.nodes.iter().enumerate().filter(|(_, node)| runs_pods(node)) {
-        let explicit = SpecPath::node(index).key("podCIDR");
+        let explicit = || SpecPath::node(index).key("podCIDR");
         match pod_cidr(cluster, node) {
             Ok(share) if node.pod_cidr.is_some() && !pods.contains(&share) => {
                 let message = format!("{share} is not in the pod network {pods}");
-                problems.error("pod-cidr-outside-network", explicit, message, format!("write a part of {pods}"));
+                problems.error("pod-cidr-outside-network", explicit(), message, format!("write a part of {pods}"));
             }
             Ok(share) if node.pod_cidr.is_some() && share.addr() != share.network() => {
                 let message = format!("{share} is an address inside a network");
-                problems.error("host-bits", explicit, message, format!("write {}", share.trunc()));
+                problems.error("host-bits", explicit(), message, format!("write {}", share.trunc()));
             }
             Ok(share) if node.pod_cidr.is_some() && share.prefix_len() > 30 => {
                 problems.error(
                     "pod-cidr-too-small",
-                    explicit,
+                    explicit(),
                     format!("{share} has no room for pods"),
                     "write a /30 or larger",
                 );

@@ -42,17 +42,17 @@ fn etcd(cluster: &Cluster, at: SpecPath, problems: &mut Problems) {
 
 fn roles(cluster: &Cluster, problems: &mut Problems) {
     for (index, node) in cluster.spec.nodes.iter().enumerate() {
-        let at = SpecPath::node(index).key("roles");
+        let at = || SpecPath::node(index).key("roles");
         if node.roles.is_empty() {
             let message = format!("{} has no role", node.name);
-            problems.error("no-role", at, message, "write one or more of controller, worker, etcd");
+            problems.error("no-role", at(), message, "write one or more of controller, worker, etcd");
             continue;
         }
         for (position, role) in
             node.roles.iter().enumerate().filter(|(position, role)| node.roles[..*position].contains(role))
         {
             let message = format!("the role {} is written twice", name(*role));
-            problems.error("duplicate-role", at.index(position), message, "keep one");
+            problems.error("duplicate-role", at().index(position), message, "keep one");
         }
     }
     for role in cluster.spec.roles.keys() {
