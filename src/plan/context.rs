@@ -47,11 +47,10 @@ impl Shared {
         let with_role = |role: Role| -> Vec<Value> {
             spec.nodes.iter().filter(|n| effective_roles(cluster, n).contains(&role)).map(peer).collect()
         };
-        let table = recipes.versions.kubernetes.get(&minor).cloned().unwrap_or_else(|| json!({}));
         let values = vec![
             ("cluster", value(&json!({"name": cluster.metadata.name}))),
             ("kubernetes", value(&json!({"version": version, "minor": minor}))),
-            ("table", value(&table)),
+            ("table", value(&recipes.versions.table(&minor))),
             ("networks", value(&networks(cluster))),
             ("api", value(&api(cluster))),
             ("controllers", value(&with_role(Role::Controller))),

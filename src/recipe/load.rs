@@ -15,6 +15,8 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/recipes");
 
 const MANIFEST: &str = "recipe.yaml";
+const VERSIONS: &str = "versions.yaml";
+const DEFAULTS: &str = "defaults.yaml";
 const TEMPLATE_SUFFIX: &str = ".tera";
 /// Files of a recipe folder that say something about the recipe and land on no node.
 const ABOUT: [&str; 3] = ["example.yaml", "README.md", MANIFEST];
@@ -46,30 +48,33 @@ pub fn built_in() -> Files {
 
 /// Types and checks all recipes. A folder of `own` replaces the built-in folder of the same name as a whole.
 pub fn load(built_in: Files, own: Files) -> Result<Recipes, RecipeError> {
-    let digest = digest(&built_in, &own);
-    let versions = table(&own, &built_in, "versions.yaml")?;
-    let defaults = table(&own, &built_in, "defaults.yaml")?;
+    let table = |name: &str| own.get(name).or_else(|| built_in.get(name)).cloned();
+    let tables: Files =
+        [VERSIONS, DEFAULTS].into_iter().filter_map(|name| Some((name.to_owned(), table(name)?))).collect();
     let own_folders = folders(own)?;
     let mut all: BTreeMap<String, (bool, Files)> =
         folders(built_in)?.into_iter().map(|(id, files)| (id, (false, files))).collect();
     all.extend(own_folders.into_iter().map(|(id, files)| (id, (true, files))));
     let all: Vec<_> = all.into_iter().collect();
-    let typed: Vec<Result<_, RecipeError>> =
-        all.into_par_iter().map(|(id, (own, files))| Ok((id.clone(), Arc::new(recipe(id, own, files)?)))).collect();
-    let by_id = typed.into_iter().collect::<Result<_, _>>()?;
+    let (parsed, typed) = rayon::join(
+        || Ok((parse_table(&tables, VERSIONS)?, parse_table(&tables, DEFAULTS)?)),
+        || all.into_par_iter().map(|(id, (own, files))| recipe(id, own, files)).collect::<Vec<_>>(),
+    );
+    let (versions, defaults) = parsed?;
+    let typed = typed.into_iter().map(|recipe| recipe.map(|recipe| (recipe.id.clone(), Arc::new(recipe))));
+    let by_id: BTreeMap<_, _> = typed.collect::<Result<_, _>>()?;
+    let digests: Vec<_> = by_id.values().map(|recipe| (&recipe.id, recipe.own, recipe.digest)).collect();
+    let digest = Digest::of_json(&(digest(&tables), digests));
     Ok(Recipes { by_id, versions, defaults, digest })
 }
 
-/// Length-prefixed names and contents, built-in ones first.
-fn digest(built_in: &Files, own: &Files) -> Digest {
-    let mut bytes = Vec::new();
-    for files in [built_in, own] {
-        bytes.extend((files.len() as u64).to_le_bytes());
-        for (name, contents) in files {
-            for part in [name.as_bytes(), contents] {
-                bytes.extend((part.len() as u64).to_le_bytes());
-                bytes.extend(part);
-            }
+/// Length-prefixed names and contents.
+fn digest(files: &Files) -> Digest {
+    let mut bytes = (files.len() as u64).to_le_bytes().to_vec();
+    for (name, contents) in files {
+        for part in [name.as_bytes(), contents] {
+            bytes.extend((part.len() as u64).to_le_bytes());
+            bytes.extend(part);
         }
     }
     Digest::of(&bytes)
@@ -80,8 +85,8 @@ fn yaml<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, RecipeError>
     from_yaml(text).map_err(|e| error(file, e.to_string()))
 }
 
-fn table<T: DeserializeOwned + Default>(own: &Files, built_in: &Files, name: &str) -> Result<T, RecipeError> {
-    own.get(name).or_else(|| built_in.get(name)).map_or_else(|| Ok(T::default()), |bytes| yaml(name, bytes))
+fn parse_table<T: DeserializeOwned + Default>(tables: &Files, name: &str) -> Result<T, RecipeError> {
+    tables.get(name).map_or_else(|| Ok(T::default()), |bytes| yaml(name, bytes))
 }
 
 /// Splits `slot/choice/rest` into folders; other top-level files are documentation and tables.
@@ -116,7 +121,7 @@ fn recipe(id: String, own: bool, files: Files) -> Result<Recipe, RecipeError> {
             return Err(error(&name(MANIFEST), reason));
         }
     }
-    let digest = digest(&files, &Files::new());
+    let digest = digest(&files);
     let mut sources = Vec::new();
     for (file, bytes) in files {
         if !ABOUT.contains(&file.as_str()) {

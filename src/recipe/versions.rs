@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Versions {
+    /// What every table of a minor version has that does not say otherwise.
+    pub common: serde_json::Map<String, Value>,
     /// By minor version, `"1.36"`: `components` with the default version of each, and whatever templates read as `table`.
     pub kubernetes: BTreeMap<String, Value>,
     /// By component name, then by version prefix, `"2.3"`: what templates read as `components.<name>.table`.
@@ -18,6 +20,15 @@ impl Versions {
     /// The version of a component that suits a Kubernetes minor version.
     pub fn default_version(&self, minor: &str, component: &str) -> Option<&str> {
         self.kubernetes.get(minor)?.get("components")?.get(component)?.as_str()
+    }
+
+    /// What templates read as `table`.
+    pub fn table(&self, minor: &str) -> Value {
+        let mut table = self.common.clone();
+        if let Some(Value::Object(own)) = self.kubernetes.get(minor) {
+            table.extend(own.clone());
+        }
+        Value::Object(table)
     }
 
     /// The newest entry that is not newer than `version`: facts hold from a version on.
@@ -58,5 +69,15 @@ mod tests {
         assert_eq!(config("2.2.1"), Some(3));
         assert_eq!(config("2.10.0"), Some(4));
         assert_eq!(config("1.5.0"), None);
+    }
+
+    #[test]
+    fn a_minor_version_has_what_is_common_unless_it_says_otherwise() {
+        let text = "common: {tls: {minimum: '1.2'}, a: 1}\nkubernetes: {'1.34': {a: 2}, '1.35': {b: 3}}";
+        let versions: Versions = serde_saphyr::from_str(text).unwrap();
+        let tls = serde_json::json!({"minimum": "1.2"});
+        assert_eq!(versions.table("1.34"), serde_json::json!({"tls": tls, "a": 2}));
+        assert_eq!(versions.table("1.35"), serde_json::json!({"tls": tls, "a": 1, "b": 3}));
+        assert_eq!(versions.table("1.30"), serde_json::json!({"tls": tls, "a": 1}));
     }
 }

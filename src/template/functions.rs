@@ -37,15 +37,20 @@ impl super::Templates {
     /// Gives templates `trust(authority="cluster")`: the PEM certificates of the cluster's authorities.
     pub fn with_authorities(mut self, pem_by_name: BTreeMap<String, String>) -> Self {
         let known = Arc::new(pem_by_name);
-        self.tera.register_function("trust", move |kwargs: Kwargs, _: &State| -> TeraResult<String> {
-            let name: String = kwargs.must_get("authority")?;
-            known.get(&name).cloned().ok_or_else(|| {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                Error::message(format!("no recipe declares the authority {name:?}; there are: {}", names.join(", ")))
-            })
-        });
+        for tera in self.by_owner.values_mut() {
+            let known = Arc::clone(&known);
+            tera.register_function("trust", move |kwargs: Kwargs, _: &State| trusted(&known, &kwargs));
+        }
         self
     }
+}
+
+fn trusted(pem_by_name: &BTreeMap<String, String>, kwargs: &Kwargs) -> TeraResult<String> {
+    let name: String = kwargs.must_get("authority")?;
+    pem_by_name.get(&name).cloned().ok_or_else(|| {
+        let names: Vec<&str> = pem_by_name.keys().map(String::as_str).collect();
+        Error::message(format!("no recipe declares the authority {name:?}; there are: {}", names.join(", ")))
+    })
 }
 
 fn range(kwargs: Kwargs, _: &State) -> TeraResult<Vec<i128>> {

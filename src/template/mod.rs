@@ -9,7 +9,9 @@ mod marker;
 pub use marker::{MarkerError, SecretCall, contents};
 
 use crate::recipe::{Recipe, Recipes};
+use rayon::prelude::*;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Write;
 use tera::{Context, Tera, Value};
 
@@ -36,11 +38,14 @@ impl TemplateError {
     }
 }
 
-/// Every template, condition and templated string of all recipes, compiled once.
+/// Every template, condition and templated string of all recipes, compiled once. A recipe's templates know no other's.
 #[derive(Clone, Debug)]
 pub struct Templates {
-    tera: Tera,
+    by_owner: BTreeMap<String, Tera>,
 }
+
+/// Owns the conditions of `defaults.yaml`.
+const DEFAULTS: &str = "defaults.yaml";
 
 fn file_template(recipe: &str, file: &str) -> String {
     format!("{recipe}/{file}")
@@ -61,25 +66,18 @@ fn is_template(text: &str) -> bool {
 impl Templates {
     /// Compiles everything, so that a mistake in any recipe shows before anything is rendered.
     pub fn compile(recipes: &Recipes) -> Result<Self, TemplateError> {
-        let mut tera = Tera::new();
-        tera.autoescape_on(Vec::<String>::new());
-        functions::register(&mut tera);
-        let mut templates: Vec<(String, Cow<'_, str>)> = Vec::new();
-        for recipe in recipes.by_id.values() {
-            collect(recipe, &mut templates);
-        }
-        for rule in &recipes.defaults.rules {
-            templates.push((condition_template("defaults.yaml", &rule.when), condition_source(&rule.when)));
-        }
-        templates.sort();
-        templates.dedup();
-        tera.add_raw_templates(templates).map_err(|e| TemplateError::new("recipes", &e))?;
-        Ok(Self { tera })
+        let rules = recipes.defaults.rules.iter();
+        let rules = rules.map(|rule| (condition_template(DEFAULTS, &rule.when), condition_source(&rule.when)));
+        let mut all: Vec<(&str, Vec<Source<'_>>)> = vec![(DEFAULTS, rules.collect())];
+        all.extend(recipes.by_id.iter().map(|(id, recipe)| (id.as_str(), sources(recipe))));
+        let compiled: Vec<Result<_, TemplateError>> =
+            all.into_par_iter().map(|(owner, sources)| Ok((owner.to_owned(), compiled(sources)?))).collect();
+        Ok(Self { by_owner: compiled.into_iter().collect::<Result<_, _>>()? })
     }
 
     /// Renders a template file of a recipe.
     pub fn file(&self, recipe: &str, file: &str, context: &Context) -> Result<String, TemplateError> {
-        self.render(&file_template(recipe, file), context)
+        self.render(recipe, &file_template(recipe, file), context)
     }
 
     /// Renders a templated string of a `recipe.yaml`; a string without template syntax is returned as it is.
@@ -87,25 +85,28 @@ impl Templates {
         if !is_template(text) {
             return Ok(Cow::Borrowed(text));
         }
-        self.render(&string_template(recipe, text), context).map(Cow::Owned)
+        self.render(recipe, &string_template(recipe, text), context).map(Cow::Owned)
     }
 
     /// Evaluates a `when` expression of a recipe; no expression holds.
     pub fn holds(&self, recipe: &str, when: Option<&str>, context: &Context) -> Result<bool, TemplateError> {
         let Some(expression) = when else { return Ok(true) };
         let owner = format!("{recipe}/recipe.yaml");
-        Ok(self.render(&condition_template(&owner, expression), context)? == "true")
+        Ok(self.render(recipe, &condition_template(&owner, expression), context)? == "true")
     }
 
     /// Evaluates a rule of `defaults.yaml`.
     pub fn rule_holds(&self, expression: &str, context: &Context) -> Result<bool, TemplateError> {
-        Ok(self.render(&condition_template("defaults.yaml", expression), context)? == "true")
+        Ok(self.render(DEFAULTS, &condition_template(DEFAULTS, expression), context)? == "true")
     }
 
-    fn render(&self, name: &str, context: &Context) -> Result<String, TemplateError> {
+    fn render(&self, owner: &str, name: &str, context: &Context) -> Result<String, TemplateError> {
         let mut out = Bounded { bytes: Vec::new() };
         functions::renew_budget();
-        self.tera.render_to(name, context, &mut out).map_err(|e| TemplateError::new(name, &e))?;
+        let Some(tera) = self.by_owner.get(owner) else {
+            return Err(TemplateError { template: name.to_owned(), message: format!("there is no recipe {owner}") });
+        };
+        tera.render_to(name, context, &mut out).map_err(|e| TemplateError::new(name, &e))?;
         String::from_utf8(out.bytes).map_err(|e| TemplateError::new(name, &e))
     }
 }
@@ -114,7 +115,21 @@ fn condition_source(expression: &str) -> Cow<'static, str> {
     Cow::Owned(format!("{{% if {expression} %}}true{{% endif %}}"))
 }
 
-fn collect<'a>(recipe: &'a Recipe, out: &mut Vec<(String, Cow<'a, str>)>) {
+/// A template's name and text.
+type Source<'a> = (String, Cow<'a, str>);
+
+fn compiled(mut sources: Vec<Source<'_>>) -> Result<Tera, TemplateError> {
+    let mut tera = Tera::new();
+    tera.autoescape_on(Vec::<String>::new());
+    functions::register(&mut tera);
+    sources.sort();
+    sources.dedup();
+    tera.add_raw_templates(sources).map_err(|e| TemplateError::new("recipes", &e))?;
+    Ok(tera)
+}
+
+fn sources(recipe: &Recipe) -> Vec<Source<'_>> {
+    let mut out = Vec::new();
     for source in recipe.files.iter().filter(|source| source.is_template) {
         // load() refused templates that are not UTF-8.
         out.push((file_template(&recipe.id, &source.name), String::from_utf8_lossy(&source.bytes)));
@@ -126,6 +141,7 @@ fn collect<'a>(recipe: &'a Recipe, out: &mut Vec<(String, Cow<'a, str>)>) {
         let owner = format!("{}/recipe.yaml", recipe.id);
         out.push((condition_template(&owner, expression), condition_source(expression)));
     }
+    out
 }
 
 /// Refuses to grow without end, which a loop in a template could otherwise make it do.

@@ -121,6 +121,9 @@ spec:
             let text = std::str::from_utf8(bytes).unwrap();
             assert!(parse::<crate::recipe::Manifest>(text).is_some(), "{name}");
         }
+        for name in ["versions.yaml", "defaults.yaml"] {
+            assert!(parse::<serde_json::Value>(std::str::from_utf8(&built_in[name]).unwrap()).is_some(), "{name}");
+        }
         assert!(parse::<serde_json::Value>(include_str!("../../../vendor/catalog.yaml")).is_some());
     }
 }
