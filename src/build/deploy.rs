@@ -6,7 +6,7 @@ use super::nodes::{BuiltNode, Context};
 use crate::artifact::base::kernel_command_line;
 use crate::libvirt::{
     BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, Kept, ManagementLink,
-    NodeInput, domain_file, domain_path, node_lines, only_hypervisor, shared_files,
+    NodeInput, domain_file, domain_path, only_hypervisor, shared_files,
 };
 use crate::plan::{Class, NodePlan};
 use crate::render::OperatorFile;
@@ -34,10 +34,8 @@ pub fn write(
     let read = || if same { publication.previous_deploy_file(DEPLOY_JSON) } else { None };
     let (before, inputs) = rayon::join(read, || node_inputs(context, nodes, base, disks, &input.hypervisors));
     input.nodes = inputs?;
-    let mut kept = node_lines(before.as_deref().unwrap_or_default());
-    for changed in nodes.iter().filter(|node| !node.unchanged) {
-        kept.remove(changed.name.as_str());
-    }
+    let changed = nodes.iter().filter(|node| !node.unchanged).map(|node| node.name.as_str());
+    let kept = Kept::new(before.as_deref().unwrap_or_default(), changed);
     let (written, domains) =
         rayon::join(|| write_shared(context, &input, &kept), || write_domains(context, &input, nodes, same));
     written.and(domains)?;

@@ -5,7 +5,7 @@ use super::{BuildError, Images, Prepared};
 use crate::diff::facts::{ArtifactFacts, BaseFacts, ClassFacts, ComponentFacts, Facts, MachineFacts, NodeFacts, prune};
 use crate::edge::output::OutputError;
 use crate::plan::{Class, NodePlan, Plan};
-use crate::spec::Value;
+use crate::spec::{Node, Role, Value};
 use crate::store::FACTS;
 use crate::tree::Digest;
 use std::collections::BTreeMap;
@@ -19,14 +19,34 @@ pub struct Sealed {
     pub files: BTreeMap<String, Digest>,
 }
 
-/// Gathers what `plan` was made from; `size` knows how large artifacts are.
-pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed, size: impl Fn(&Digest) -> Option<u64>) -> Facts {
+/// A node's facts as they lie in the plan.
+type Borrowed<'a> = NodeFacts<&'a [Role], &'a Node>;
+
+/// What `plan` was made from.
+pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed) -> Facts {
+    let (facts, nodes) = gather(prepared, plan, sealed, |_| None);
+    let owned = |node: Borrowed<'_>| NodeFacts {
+        roles: node.roles.to_vec(),
+        class: node.class,
+        pod_cidr: node.pod_cidr,
+        spec: node.spec.clone(),
+    };
+    Facts { nodes: nodes.into_iter().map(owned).collect(), ..facts }
+}
+
+/// The facts, and those of the nodes beside them; `size` knows how large artifacts are.
+fn gather<'a>(
+    prepared: &'a Prepared,
+    plan: &'a Plan<'_>,
+    sealed: Sealed,
+    size: impl Fn(&Digest) -> Option<u64>,
+) -> (Facts, Vec<Borrowed<'a>>) {
     let mut classes: Vec<Arc<Class>> = Vec::new();
     let nodes = plan.nodes.iter().map(|node| node_facts(prepared, node, &mut classes)).collect();
     let spec = prepared.cluster.spec.without_nodes();
     let recipes: BTreeMap<String, Digest> =
         classes.iter().flat_map(|class| &class.recipes).map(|recipe| (recipe.id.clone(), recipe.digest)).collect();
-    Facts {
+    let facts = Facts {
         format: Facts::current_format(),
         kubi: env!("CARGO_PKG_VERSION").to_owned(),
         cluster: prepared.cluster.metadata.name.clone(),
@@ -37,8 +57,9 @@ pub fn facts(prepared: &Prepared, plan: &Plan<'_>, sealed: Sealed, size: impl Fn
         sealed_root: sealed.root,
         sealed: sealed.files,
         classes: classes.iter().map(|class| class_facts(prepared, class, &size)).collect(),
-        nodes,
-    }
+        nodes: Vec::new(),
+    };
+    (facts, nodes)
 }
 
 /// Keeps the facts of a build that is being published.
@@ -53,19 +74,19 @@ pub fn write(context: &Context<'_>) -> Result<(), BuildError> {
         Images::Never => None,
         _ => context.request.cache.open(digest).ok().map(|(_, size)| size),
     };
-    let facts = facts(context.prepared, context.plan, sealed, size);
+    let (facts, nodes) = gather(context.prepared, context.plan, sealed, size);
     let failed = |source| BuildError::Output(OutputError::Json { path: FACTS.to_owned(), source });
-    Ok(context.publication.facts(&facts.to_bytes().map_err(failed)?)?)
+    Ok(context.publication.facts(&facts.to_bytes_with(&nodes).map_err(failed)?)?)
 }
 
-fn node_facts(prepared: &Prepared, plan: &NodePlan, classes: &mut Vec<Arc<Class>>) -> NodeFacts {
+fn node_facts<'a>(prepared: &'a Prepared, plan: &'a NodePlan, classes: &mut Vec<Arc<Class>>) -> Borrowed<'a> {
     let known = classes.iter().position(|class| Arc::ptr_eq(class, &plan.class));
     let class = known.unwrap_or_else(|| {
         classes.push(Arc::clone(&plan.class));
         classes.len() - 1
     });
-    let spec = prepared.cluster.spec.nodes[plan.index].clone();
-    NodeFacts { roles: plan.roles.clone(), class, pod_cidr: plan.pod_cidr.to_string(), spec }
+    let spec = &prepared.cluster.spec.nodes[plan.index];
+    NodeFacts { roles: &plan.roles, class, pod_cidr: plan.pod_cidr.to_string(), spec }
 }
 
 fn class_facts(prepared: &Prepared, class: &Class, size: impl Fn(&Digest) -> Option<u64>) -> ClassFacts {

@@ -37,7 +37,7 @@ impl<'a> Preview<'a> {
         let key = |node: &NodePlan| (node.name.clone(), NodeKey { bundle: None, plan: Some(shared.of_node(node)) });
         Self {
             info,
-            facts: facts(prepared, plan, sealed, |_| None),
+            facts: facts(prepared, plan, sealed),
             keys: plan.nodes.iter().map(key).collect(),
             plans: plan.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             renderer,

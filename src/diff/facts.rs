@@ -3,7 +3,7 @@
 
 use crate::spec::units::Bytes;
 use crate::spec::{Architecture, Boot, From, Node, Role, Value};
-use crate::tree::{Digest, rows};
+use crate::tree::{Digest, Rows, with_rows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -93,15 +93,15 @@ pub struct MachineFacts {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NodeFacts {
+pub struct NodeFacts<R = Vec<Role>, S = Node> {
     /// With `etcd` for controllers that are members.
-    pub roles: Vec<Role>,
+    pub roles: R,
     /// In [`Facts::classes`].
     pub class: usize,
     #[serde(rename = "podCIDR")]
     pub pod_cidr: String,
     /// The node as the spec has it.
-    pub spec: Node,
+    pub spec: S,
 }
 
 /// Facts that cannot be used.
@@ -133,10 +133,18 @@ impl Facts {
 
     /// One line for each node, so that versions of it can be compared.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        self.to_bytes_with(&self.nodes)
+    }
+
+    /// As [`Facts::to_bytes`], with these nodes in the place of its own.
+    pub fn to_bytes_with<R, S>(&self, nodes: &[NodeFacts<R, S>]) -> Result<Vec<u8>, serde_json::Error>
+    where
+        NodeFacts<R, S>: Serialize + Sync,
+    {
         let without = serde_json::to_vec(&self.without_nodes())?;
         // `nodes` is the last field: its empty list ends the text.
         let head = without.strip_suffix(b"]}").unwrap_or(&without);
-        Ok([head, b"\n", &rows(&self.nodes)?, b"]}\n"].concat())
+        Ok(with_rows(&[head, b"\n"].concat(), &[(&Rows::of_list(nodes)?, "]}\n")]))
     }
 
     fn without_nodes(&self) -> Self {

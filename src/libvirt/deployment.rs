@@ -3,13 +3,15 @@
 use super::domain::{METADATA_NAMESPACE, ownership};
 use super::domain_parts::{ARTIFACTS_SERIAL, DATA_SERIAL, ROOT_SERIAL};
 use super::input::{BootInput, DiskFormat, ImageFile, Input, LibvirtError, NetworkKind, NodeInput};
+use super::kept::{self, Kept};
 use super::schema::{
     Api, Boot, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember, HypervisorEntry,
     Image, ImageRole, Interface, Metadata, Network, NetworkMode, NodeEntry, RootDisk, Volume, Wait,
 };
 use super::{domain_path, identity, network_path};
 use crate::spec::model::{ClusterMode, ManagementMode, Role};
-use crate::tree::{lines, rows};
+use crate::tree::{Rows, with_rows};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -19,44 +21,28 @@ const ETCD_PEER_PORT: u16 = 2380;
 /// Longest value of a Kubernetes label.
 const LABEL_MAX: usize = 63;
 
-/// A node's line of an earlier `deploy.json`, where it would be the same again.
-pub type Kept<'a> = BTreeMap<&'a str, &'a str>;
-
 /// The bytes of `deploy.json`: indented, but for one line an image and a node, so that versions of it can be compared.
 pub fn deploy_json(input: &Input, kept: &Kept<'_>) -> Result<Vec<u8>, LibvirtError> {
-    let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
-    nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank
     let head = serde_json::to_vec_pretty(&without_nodes(input)?).map_err(json)?;
     // The last two fields: their empty lists end the text.
     let head = head.strip_suffix(b"[],\n  \"nodes\": []\n}").unwrap_or(&head);
     let (images, nodes) = rayon::join(
-        || input.check().and_then(|()| rows(&images(input)).map_err(json)),
-        || lines(&nodes, |node, out| node_line(input, node, kept, out)),
+        || input.check(kept).and_then(|()| image_rows(input, kept)),
+        || {
+            let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
+            nodes.sort_by_key(|node| rank(node)); // stable: the spec's order within a rank
+            Rows::new(&nodes, |node| node_row(input, node, kept))
+        },
     );
-    Ok([head, b"[\n", &images?, NODES.as_bytes(), &nodes?, END.as_bytes()].concat())
+    let head = [head, kept::IMAGES.as_bytes()].concat();
+    Ok(with_rows(&head, &[(&images?, kept::NODES), (&nodes?, kept::END)]))
 }
 
-const NODES: &str = "  ],\n  \"nodes\": [\n";
-const END: &str = "  ]\n}\n";
-
-/// The lines of all nodes of a `deploy.json` that kubi has written.
-pub fn node_lines(text: &str) -> Kept<'_> {
-    let nodes = text.strip_suffix(END).and_then(|text| text.split_once(NODES)).map_or("", |(_, nodes)| nodes);
-    nodes.lines().filter_map(named_line).collect()
-}
-
-/// A node's name and line, without the comma that may follow it.
-fn named_line(line: &str) -> Option<(&str, &str)> {
-    let name = line.strip_prefix("{\"name\":\"")?.split('"').next()?;
-    Some((name, line.strip_suffix(',').unwrap_or(line)))
-}
-
-fn node_line(input: &Input, node: &NodeInput, kept: &Kept<'_>, out: &mut Vec<u8>) -> Result<(), LibvirtError> {
-    match kept.get(node.name.as_str()) {
-        Some(line) => out.extend_from_slice(line.as_bytes()),
-        None => serde_json::to_writer(out, &node_entry(input, node)?).map_err(json)?,
+fn node_row<'a>(input: &Input, node: &NodeInput, kept: &Kept<'a>) -> Result<Cow<'a, [u8]>, LibvirtError> {
+    match kept.node(node) {
+        Some(line) => Ok(line.as_bytes().into()),
+        None => Ok(serde_json::to_vec(&node_entry(input, node)?).map_err(json)?.into()),
     }
-    Ok(())
 }
 
 fn json(error: serde_json::Error) -> LibvirtError {
@@ -139,34 +125,59 @@ fn network_mode(input: &Input, kind: NetworkKind) -> NetworkMode {
 }
 
 /// Every image once, bases before overlays.
-fn images<'a>(input: &'a Input) -> Vec<Image> {
+fn image_rows<'a>(input: &Input, kept: &Kept<'a>) -> Result<Rows<'a>, LibvirtError> {
+    let shared = shared_images(input);
+    let mut nodes: Vec<&NodeInput> = input.nodes.iter().collect();
+    nodes.sort_unstable_by_key(|node| &node.overlay.file);
+    let shared = shared.values().map(|image| Ok(serde_json::to_vec(image)?.into()));
+    let overlays = nodes.iter().map(|node| match kept.overlay(node) {
+        Some(line) => Ok(line.as_bytes().into()),
+        None => Ok(serde_json::to_vec(&overlay(node))?.into()),
+    });
+    shared.chain(overlays).collect::<Result<_, _>>().map_err(json)
+}
+
+fn overlay(node: &NodeInput) -> Image {
+    let backing = Some(node.base.file.clone());
+    Image { backing, ..image(&node.overlay, ImageRole::Overlay, node.hypervisor.clone()) }
+}
+
+/// Those that several nodes have, by role and file name.
+fn shared_images(input: &Input) -> BTreeMap<(u8, &str), Image> {
     let mut images: BTreeMap<(u8, &str), Image> = BTreeMap::new();
-    let mut add = |node: &NodeInput, order: u8, role: ImageRole, image: &'a ImageFile, backing: Option<&ImageFile>| {
-        let entry = images.entry((order, image.file.as_str())).or_insert_with(|| Image {
-            file: image.file.clone(),
-            role,
-            format: image.format,
-            digest: image.digest,
-            size: image.size,
-            backing: backing.map(|b| b.file.clone()),
-            hypervisors: Vec::new(),
-        });
-        if let Err(place) = entry.hypervisors.binary_search(&node.hypervisor) {
-            entry.hypervisors.insert(place, node.hypervisor.clone());
-        }
-    };
     for node in &input.nodes {
-        add(node, 0, ImageRole::Base, &node.base, None);
-        if let BootInput::Kernel { kernel, initrd, .. } = &*node.boot {
-            add(node, 1, ImageRole::Kernel, kernel, None);
-            add(node, 2, ImageRole::Initrd, initrd, None);
+        let (kernel, initrd) = match &*node.boot {
+            BootInput::Firmware => (None, None),
+            BootInput::Kernel { kernel, initrd, .. } => (Some(kernel), Some(initrd)),
+        };
+        let of_node = [
+            (ImageRole::Base, Some(&*node.base)),
+            (ImageRole::Kernel, kernel),
+            (ImageRole::Initrd, initrd),
+            (ImageRole::Artifacts, node.artifacts.as_deref()),
+        ];
+        for (order, (role, file)) in (0..).zip(of_node) {
+            let Some(file) = file else { continue };
+            let entry = images.entry((order, file.file.as_str()));
+            let entry = entry.or_insert_with(|| image(file, role, node.hypervisor.clone()));
+            if let Err(place) = entry.hypervisors.binary_search(&node.hypervisor) {
+                entry.hypervisors.insert(place, node.hypervisor.clone());
+            }
         }
-        if let Some(artifacts) = &node.artifacts {
-            add(node, 3, ImageRole::Artifacts, artifacts, None);
-        }
-        add(node, 4, ImageRole::Overlay, &node.overlay, Some(&node.base));
     }
-    images.into_values().collect()
+    images
+}
+
+fn image(file: &ImageFile, role: ImageRole, hypervisor: String) -> Image {
+    Image {
+        file: file.file.clone(),
+        role,
+        format: file.format,
+        digest: file.digest,
+        size: file.size,
+        backing: None,
+        hypervisors: vec![hypervisor],
+    }
 }
 
 fn node_entry(input: &Input, node: &NodeInput) -> Result<NodeEntry, LibvirtError> {

@@ -7,18 +7,20 @@ mod domain;
 mod domain_parts;
 pub mod identity;
 mod input;
+mod kept;
 mod network;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod xml;
 
-pub use deployment::{Kept, deploy_json, node_lines};
+pub use deployment::deploy_json;
 pub use domain::domain_xml;
 pub use input::{
     BootInput, ClusterLink, DiskFormat, ImageFile, Input, LibvirtError, ManagementLink, NetworkKind, NodeInput,
     only_hypervisor,
 };
+pub use kept::Kept;
 pub use network::network_xml;
 pub use schema::{
     Api, Boot, ClientCertificate, DataDisk, Deployment, DeploymentKind, DeploymentVersion, Disks, Domain, EtcdMember,
@@ -39,7 +41,7 @@ pub struct DeployFile {
 
 /// All files of `deploy/`, sorted by path.
 pub fn deploy_files(input: &Input) -> Result<Vec<DeployFile>, LibvirtError> {
-    let mut files = shared_files(input, &Kept::new())?;
+    let mut files = shared_files(input, &Kept::default())?;
     for node in &input.nodes {
         files.push(domain_file(input, node)?);
     }

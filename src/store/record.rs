@@ -1,6 +1,6 @@
 //! A build's record: what it was made from, and the name of everything it made.
 
-use crate::tree::{Digest, entry_rows};
+use crate::tree::{Digest, Rows, with_rows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -135,8 +135,9 @@ impl BuildRecord {
         let Self { format, kubi, number, inputs, deploy, images, nodes, files } = self;
         let head = serde_json::to_vec(&Head { format, kubi, number, inputs, deploy, images })?;
         let head = head.strip_suffix(b"}").unwrap_or(&head);
-        let (nodes, files) = rayon::join(|| entry_rows(nodes), || entry_rows(files));
-        Ok([head, b",\n\"nodes\":{\n", &nodes?, b"},\n\"files\":{\n", &files?, b"}}\n"].concat())
+        let head = [head, b",\n\"nodes\":{\n"].concat();
+        let (nodes, files) = rayon::join(|| Rows::of_object(nodes), || Rows::of_object(files));
+        Ok(with_rows(&head, &[(&nodes?, "},\n\"files\":{\n"), (&files?, "}}\n")]))
     }
 
     /// The digest of what the build was made from. Those of older builds are in the store.

@@ -3,60 +3,81 @@
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Error;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The items of a list, each on a line of its own; without the brackets.
-pub fn rows<T: Serialize + Sync>(items: &[T]) -> Result<Vec<u8>, Error> {
-    lines(items, |item, out| serde_json::to_writer(out, item))
-}
+/// The items of a list or the entries of an object, each for a line of its own; without brackets and braces.
+#[derive(Clone, Debug)]
+pub struct Rows<'a>(Vec<Cow<'a, [u8]>>);
 
-/// The entries of an object, each on a line of its own; without the braces.
-pub fn entry_rows<T: Serialize + Sync>(entries: &BTreeMap<String, T>) -> Result<Vec<u8>, Error> {
-    let entries: Vec<(&String, &T)> = entries.iter().collect();
-    lines(&entries, |(name, value), out| {
-        serde_json::to_writer(&mut *out, name)?;
-        out.push(b':');
-        serde_json::to_writer(out, value)
-    })
-}
-
-/// What `write` makes of each item, each on a line of its own.
-pub fn lines<T: Sync, E: Send>(
-    items: &[T],
-    write: impl Fn(&T, &mut Vec<u8>) -> Result<(), E> + Sync,
-) -> Result<Vec<u8>, E> {
-    const AT_ONCE: usize = 64;
-    let chunk = |items: &[T]| {
-        let mut out = Vec::new();
-        for item in items {
-            write(item, &mut out)?;
-            out.extend_from_slice(b",\n");
-        }
-        Ok(out)
-    };
-    let chunks: Vec<Result<Vec<u8>, E>> = items.par_chunks(AT_ONCE).map(chunk).collect();
-    let mut all = chunks.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    // No comma after the last one.
-    if all.len() > 1 {
-        all.truncate(all.len() - 2);
-        all.push(b'\n');
+impl<'a> Rows<'a> {
+    /// The items of a list.
+    pub fn of_list<T: Serialize + Sync>(items: &[T]) -> Result<Self, Error> {
+        Self::new(items, |item| serde_json::to_vec(item).map(Cow::Owned))
     }
-    Ok(all)
+
+    /// The entries of an object.
+    pub fn of_object<T: Serialize + Sync>(entries: &BTreeMap<String, T>) -> Result<Self, Error> {
+        let entries: Vec<(&String, &T)> = entries.iter().collect();
+        Self::new(&entries, |(name, value)| {
+            let mut row = serde_json::to_vec(name)?;
+            row.push(b':');
+            serde_json::to_writer(&mut row, value)?;
+            Ok(Cow::Owned(row))
+        })
+    }
+
+    /// What `row` makes of each item; rows that are known already need no copy.
+    pub fn new<T: Sync, E: Send>(
+        items: &[T],
+        row: impl Fn(&T) -> Result<Cow<'a, [u8]>, E> + Sync + Send,
+    ) -> Result<Self, E> {
+        let rows: Vec<Result<_, E>> = items.par_iter().map(row).collect();
+        rows.into_iter().collect::<Result<_, E>>().map(Self)
+    }
+}
+
+impl<'a> FromIterator<Cow<'a, [u8]>> for Rows<'a> {
+    fn from_iter<I: IntoIterator<Item = Cow<'a, [u8]>>>(rows: I) -> Self {
+        Self(rows.into_iter().collect())
+    }
+}
+
+/// A text of `head` and some rows, each followed by what stands after them. Made in one piece: such texts are large.
+pub fn with_rows(head: &[u8], rows: &[(&Rows<'_>, &str)]) -> Vec<u8> {
+    let length =
+        |(rows, after): &(&Rows<'_>, &str)| after.len() + rows.0.iter().map(|row| row.len() + 2).sum::<usize>();
+    let mut text = Vec::with_capacity(head.len() + rows.iter().map(length).sum::<usize>());
+    text.extend_from_slice(head);
+    for (rows, after) in rows {
+        for (position, row) in rows.0.iter().enumerate() {
+            text.extend_from_slice(row);
+            // No comma after the last one.
+            text.extend_from_slice(if position + 1 == rows.0.len() { b"\n" } else { b",\n" });
+        }
+        text.extend_from_slice(after.as_bytes());
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn list<T: Serialize + Sync>(items: &[T]) -> String {
+        String::from_utf8(with_rows(b"[", &[(&Rows::of_list(items).unwrap(), "]")])).unwrap()
+    }
+
     #[test]
     fn every_item_has_its_line() {
-        assert_eq!(rows(&[1, 2]).unwrap(), b"1,\n2\n");
-        assert_eq!(rows::<u8>(&[]).unwrap(), b"");
+        assert_eq!(list(&[1, 2]), "[1,\n2\n]");
+        assert_eq!(list::<u8>(&[]), "[]");
         let entries = [("b".to_owned(), [1, 2]), ("a\"".to_owned(), [3, 4])].into();
-        assert_eq!(entry_rows(&entries).unwrap(), b"\"a\\\"\":[3,4],\n\"b\":[1,2]\n");
+        let entries = Rows::of_object(&entries).unwrap();
+        assert_eq!(with_rows(b"", &[(&entries, "}")]), b"\"a\\\"\":[3,4],\n\"b\":[1,2]\n}");
         let many: Vec<usize> = (0..1000).collect();
-        let text = String::from_utf8(rows(&many).unwrap()).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<usize>>(&format!("[{text}]")).unwrap(), many);
-        assert_eq!(text.lines().count(), 1000);
+        let text = list(&many);
+        assert_eq!(serde_json::from_str::<Vec<usize>>(&text).unwrap(), many);
+        assert_eq!(text.lines().count(), 1001);
     }
 }

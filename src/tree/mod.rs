@@ -12,5 +12,5 @@ mod path;
 pub use contents::{Contents, Encoding, FillError, Hole, SecretRef, SecretSource};
 pub use digest::Digest;
 pub use entry::{Entry, Kind, Mode, Origin, Owner, Tree, TreeError};
-pub use json_rows::{entry_rows, lines, rows};
+pub use json_rows::{Rows, with_rows};
 pub use path::{NodePath, PathError};
