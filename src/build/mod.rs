@@ -23,10 +23,10 @@ pub use verify::{OverlayProof, prove_overlays};
 use crate::artifact::{Catalog, Lock};
 use crate::edge::cache::Cache;
 use crate::edge::inputs::Inputs;
-use crate::edge::keys::open_keys;
+use crate::edge::keys::{open_keys, unlock};
 use crate::edge::output::{Output, OutputError};
-use crate::edge::publish::{Build, Opened, Publication};
-use crate::pki::Keys;
+use crate::edge::publish::{Build, Publication};
+use crate::pki::{KeyPair, Keys};
 use crate::plan::{Pins, Plan, plan};
 use crate::recipe::{Recipes, built_in, load};
 use crate::render::Renderer;
@@ -132,31 +132,62 @@ pub fn build(request: &Request<'_>) -> Result<Summary, BuildError> {
     if let Some(summary) = current(request, &inputs)? {
         return Ok(summary);
     }
-    let (prepared, opened) = rayon::join(|| Prepared::new(request.inputs), || open_again(request));
+    let (prepared, begun) = rayon::join(|| Prepared::new(request.inputs), || begin_again(request));
     let prepared = prepared?;
-    let plan = prepared.plan(Pins::Required)?;
-    request.progress.warnings(&plan.warnings);
-    request.progress.checked(&prepared.cluster);
-    let keys = open_keys(request.inputs, &plan)?;
-    prepare_keys(request, &plan, &keys);
-    publish(request, &prepared, &plan, &keys, Start { inputs, opened })
+    let (publication, build, summary) = {
+        let (plan, unlocked) = rayon::join(
+            || prepared.plan(Pins::Required),
+            || {
+                KeyPair::prepare_p256();
+                unlock(request.inputs)
+            },
+        );
+        let plan = plan?;
+        request.progress.warnings(&plan.warnings);
+        request.progress.checked(&prepared.cluster);
+        let keys = open_keys(unlocked?, &plan)?;
+        prepare_keys(request, &plan, &keys);
+        let images = images::Source::open(request, &prepared)?;
+        let publication = publication(request, &prepared.cluster.metadata.name, begun)?;
+        let renderer = Renderer::new(&plan, &keys)?;
+        let context = nodes::Context {
+            request,
+            prepared: &prepared,
+            plan: &plan,
+            keys: &keys,
+            renderer: &renderer,
+            images: &images,
+            publication: &publication,
+        };
+        let (build, summary) = fill(&context, inputs)?;
+        (publication, build, summary)
+    };
+    // While the disk is waited for, what is no longer needed is taken apart.
+    let (record, ()) = rayon::join(|| publication.commit(build), || drop(prepared));
+    Ok(summary.finished(&record?))
 }
 
-/// What a build starts from besides its request.
-struct Start {
-    inputs: Digest,
-    opened: Option<Result<Opened, OutputError>>,
-}
-
-/// Opens the output of a cluster that was built before, while its spec is still being read.
-fn open_again(request: &Request<'_>) -> Option<Result<Opened, OutputError>> {
+/// Begins with the output of a cluster that was built before, while its spec is still being read.
+fn begin_again(request: &Request<'_>) -> Option<Result<Publication, OutputError>> {
     let cluster = fingerprint::cluster_name(&request.inputs.text)?;
     let built = request.out.join(cluster).join("build.json").exists();
-    built.then(|| open(request, cluster))
+    built.then(|| begin(request, cluster))
 }
 
-fn open(request: &Request<'_>, cluster: &str) -> Result<Opened, OutputError> {
-    Opened::open(&request.out, cluster, &mut || request.progress.waiting(&request.out))
+fn begin(request: &Request<'_>, cluster: &str) -> Result<Publication, OutputError> {
+    Publication::begin(&request.out, cluster, &mut || request.progress.waiting(&request.out))
+}
+
+fn publication(
+    request: &Request<'_>,
+    cluster: &str,
+    begun: Option<Result<Publication, OutputError>>,
+) -> Result<Publication, OutputError> {
+    // The lock is let go before it is taken again.
+    match begun.filter(|begun| !matches!(begun, Ok(begun) if begun.cluster() != cluster)) {
+        Some(begun) => begun,
+        None => begin(request, cluster),
+    }
 }
 
 /// RSA keys take seconds to minutes each: all of them are made first, with progress, and not one by one on the way.
@@ -174,47 +205,25 @@ fn current(request: &Request<'_>, inputs: &Digest) -> Result<Option<Summary>, Bu
     Ok(record.map(|record| Summary::unchanged(cluster, &request.out, &record)))
 }
 
-fn publish(
-    request: &Request<'_>,
-    prepared: &Prepared,
-    plan: &Plan<'_>,
-    keys: &Keys,
-    start: Start,
-) -> Result<Summary, BuildError> {
-    let Start { inputs, opened } = start;
-    let cluster = &prepared.cluster;
-    let name = &cluster.metadata.name;
-    let images = images::Source::open(request, prepared)?;
-    // The lock is let go before it is taken again.
-    let opened = match opened.filter(|opened| !matches!(opened, Ok(opened) if opened.cluster() != name)) {
-        Some(opened) => opened?,
-        None => open(request, name)?,
-    };
-    let publication = Publication::begin(opened)?;
-    let renderer = Renderer::new(plan, keys)?;
-    let context = nodes::Context {
-        request,
-        prepared,
-        plan,
-        keys,
-        renderer: &renderer,
-        images: &images,
-        publication: &publication,
-    };
-    let built = nodes::build_all(&context)?;
-    let disks = artifacts::write(&context)?;
+/// Makes every file and adds it to the publication.
+fn fill(context: &nodes::Context<'_>, inputs: Digest) -> Result<(Build, Summary), BuildError> {
+    let nodes::Context { publication, keys, images, .. } = context;
+    let (built, operator) = rayon::join(|| nodes::build_all(context), || context.renderer.operator());
+    let (built, operator) = (built?, operator?);
+    let disks = artifacts::write(context)?;
     let mut shared = disks.images();
-    images.publish(&publication, &mut shared)?;
-    let operator = renderer.operator()?;
+    images.publish(publication, &mut shared)?;
     for file in &operator {
-        publication.operator_file(&file.name, &file.contents.fill(keys)?)?;
+        publication.operator_file(&file.name, &file.contents.fill(*keys)?)?;
     }
-    let (deploy, facts) = rayon::join(|| deploy::write(&context, &built, &disks, &operator), || facts::write(&context));
-    let deploy = deploy?;
-    facts?;
-    let summary = Summary::built(&context, &built, &disks);
-    let records = built.into_iter().map(|node| (node.name, node.record)).collect();
-    let kubi = env!("CARGO_PKG_VERSION").to_owned();
-    let record = publication.commit(Build { kubi, inputs, nodes: records, images: shared, deploy })?;
-    Ok(summary.finished(&record))
+    let for_others = || -> Result<Summary, BuildError> {
+        facts::write(context)?;
+        publication.index(&built.iter().map(|node| (node.name.as_str(), node.record.bundle)).collect())?;
+        Ok(Summary::built(context, &built, &disks))
+    };
+    let (deploy, summary) = rayon::join(|| deploy::write(context, &built, &disks, &operator), for_others);
+    let (deploy, summary) = (deploy?, summary?);
+    let nodes = built.into_iter().map(|node| (node.name, node.record)).collect();
+    let build = Build { kubi: env!("CARGO_PKG_VERSION").to_owned(), inputs, nodes, images: shared, deploy };
+    Ok((build, summary))
 }

@@ -3,7 +3,7 @@
 use super::fingerprint::Shared;
 use super::images::Source;
 use super::{BuildError, Prepared, Request};
-use crate::edge::keys::open_keys;
+use crate::edge::keys::{open_keys, unlock};
 use crate::edge::output::Output;
 use crate::image::verify_overlay;
 use crate::pki::Keys;
@@ -38,7 +38,7 @@ pub fn prove_overlays(request: &Request<'_>, output: &Output, asked: Option<&str
         return skipped(reason.clone());
     }
     let plan = prepared.plan(Pins::Required)?;
-    let keys = open_keys(request.inputs, &plan)?;
+    let keys = open_keys(unlock(request.inputs)?, &plan)?;
     let shared = Shared::new(&prepared, &plan, &keys, images.writes_overlays());
     // Other inputs give other overlays, which proves nothing.
     let same = |node: &&NodePlan| {

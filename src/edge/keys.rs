@@ -5,7 +5,7 @@ use super::inputs::Inputs;
 use super::key_cache::SealedKeyCache;
 use crate::pki::{ImportedAuthority, Keys, PkiError};
 use crate::plan::Plan;
-use crate::secret::Recipient;
+use crate::secret::{Identities, Recipient, RootSecret};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -51,15 +51,27 @@ fn keep_out_of_core_files() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// Opens everything that the plan's spec names, with the identities of the user.
-pub fn open_keys(inputs: &Inputs, plan: &Plan<'_>) -> Result<Keys, KeysError> {
-    let secrets = inputs.folder.join("secrets");
-    let root = secrets.join("root.age");
+/// The opened root secret, and what opens the other secrets.
+pub struct Unlocked<'a> {
+    inputs: &'a Inputs,
+    root: RootSecret,
+    identities: Identities,
+}
+
+/// Opens the root secret with the identities of the user.
+pub fn unlock(inputs: &Inputs) -> Result<Unlocked<'_>, KeysError> {
+    let root = inputs.folder.join("secrets/root.age");
     if inputs.sealed_root.is_none() {
         return Err(KeysError::NoRoot(root));
     }
     keep_out_of_core_files();
     let identities = Places::from_environment().read()?;
+    Ok(Unlocked { inputs, root: open_root(&root, &identities)?, identities })
+}
+
+/// Opens everything that the plan's spec names.
+pub fn open_keys(unlocked: Unlocked<'_>, plan: &Plan<'_>) -> Result<Keys, KeysError> {
+    let Unlocked { inputs, root, identities } = unlocked;
     let (pki, cluster) = (&plan.cluster.spec.pki, &plan.cluster.metadata.name);
     let mut imported = BTreeMap::new();
     for (authority, file) in &pki.import {
@@ -71,8 +83,8 @@ pub fn open_keys(inputs: &Inputs, plan: &Plan<'_>) -> Result<Keys, KeysError> {
         let contents = open_sealed(&inputs.folder.join(&file), &identities)?;
         opened.insert(file, contents);
     }
-    let keys = Keys::new(open_root(&root, &identities)?, cluster, pki).with_imported(imported).with_sealed(opened);
-    let cache = SealedKeyCache::new(&secrets.join("cache"), identities, recipients(inputs)?);
+    let keys = Keys::new(root, cluster, pki).with_imported(imported).with_sealed(opened);
+    let cache = SealedKeyCache::new(&inputs.folder.join("secrets/cache"), identities, recipients(inputs)?);
     Ok(keys.with_key_cache(Box::new(cache)))
 }
 

@@ -30,17 +30,6 @@ pub struct Publication {
     _lock: LockFile,
 }
 
-/// An output folder that nobody else writes to, and what is in it for one cluster.
-#[derive(Debug)]
-pub struct Opened {
-    output: Output,
-    cluster: String,
-    previous: Option<BuildRecord>,
-    present: Present,
-    newest: u64,
-    lock: LockFile,
-}
-
 /// What a build was made of, besides the files added to its publication.
 #[derive(Clone, Debug)]
 pub struct Build {
@@ -62,9 +51,10 @@ pub struct NewImage<'a> {
     cluster: &'a str,
 }
 
-impl Opened {
-    /// Waits for other builders (calling `waiting` once) and finishes or discards what killed ones left.
-    pub fn open(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Self, OutputError> {
+impl Publication {
+    /// Waits for other builders (calling `waiting` once), finishes or discards what killed ones left, and makes room for
+    /// a build's files.
+    pub fn begin(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Self, OutputError> {
         // These names are kubi's own; hidden ones would collide with them.
         if cluster == "store" || cluster.starts_with('.') || cluster.contains('/') || cluster.is_empty() {
             return Err(OutputError::Name(cluster.to_owned()));
@@ -78,30 +68,21 @@ impl Opened {
         let (previous, present) =
             rayon::join(|| output.record(cluster).unwrap_or_default(), || Present::list(root, cluster));
         let newest = output.builds(cluster)?.last().copied().unwrap_or(0);
-        Ok(Self { cluster: cluster.to_owned(), previous, present: present?, newest, lock, output })
-    }
-
-    pub fn cluster(&self) -> &str {
-        &self.cluster
-    }
-}
-
-impl Publication {
-    /// Makes room for a build's files.
-    pub fn begin(opened: Opened) -> Result<Self, OutputError> {
-        let Opened { output, cluster, previous, present, newest, lock } = opened;
-        let new_files = NewFiles::begin(&output.root().join(STAGING))?;
         Ok(Self {
             number: 1 + previous.as_ref().map_or(newest, |record| record.number.max(newest)),
-            present,
+            present: present?,
+            new_files: NewFiles::begin(&root.join(STAGING))?,
             output,
-            cluster,
-            new_files,
+            cluster: cluster.to_owned(),
             previous,
             files: Mutex::default(),
             committed: false,
             _lock: lock,
         })
+    }
+
+    pub fn cluster(&self) -> &str {
+        &self.cluster
     }
 
     /// The newest finished build of this cluster.
@@ -215,8 +196,7 @@ impl Publication {
         if let Some(previous) = self.previous.as_ref().filter(|previous| previous.same_output(&record)) {
             record.number = previous.number;
         }
-        let (written, indexed) = rayon::join(|| self.write_record(&record), || self.write_index(&record));
-        written.and(indexed)?;
+        self.write_record(&record)?;
         let remove = self.obsolete(&record);
         // From the rename on, the next command finishes the build; before it, dropping `self` removes all traces.
         let journal = Journal::new(&self.cluster, self.new_files.places(), remove);
@@ -244,21 +224,16 @@ impl Publication {
         gone.map(|place| format!("{}/{place}", self.cluster)).collect()
     }
 
-    fn write_index(&self, record: &BuildRecord) -> Result<(), OutputError> {
+    /// Lists the bundles of all nodes in the store's index, for other tools.
+    pub fn index(&self, nodes: &BTreeMap<&str, Digest>) -> Result<(), OutputError> {
         let path = self.output.root().join("store/index.json");
         // Every entry of a cluster can be found again from its record, so a damaged index is replaced.
-        let mut index = files::read_optional(&path)?.and_then(|bytes| Index::parse(&bytes).ok()).unwrap_or_default();
-        let sizes: BTreeMap<_, _> = index.entries().iter().map(|entry| (entry.digest, entry.size)).collect();
-        let mut entries = Vec::with_capacity(record.nodes.len());
-        for (name, node) in &record.nodes {
-            let size = match sizes.get(&node.bundle) {
-                Some(size) => *size,
-                None => self.blob_size(&node.bundle)?,
-            };
-            entries.push(IndexEntry::bundle(&self.cluster, name, node.bundle, size));
-        }
-        index.replace(&self.cluster, entries);
-        let bytes = index.to_bytes().map_err(|source| self.json_error("index.json", source))?;
+        let text = files::read_optional(&path)?.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let size = |bundle: &Digest| self.blob_size(bundle);
+        let bytes = match Index::replace_in(&text, &self.cluster, nodes, size) {
+            Some(bytes) => bytes?,
+            None => self.whole_index(&text, nodes)?,
+        };
         self.new_files.add("store/index.json".to_owned(), &bytes, 0o644)?;
         let layout = "store/oci-layout";
         let known = files::read_optional(&self.output.root().join(layout))?;
@@ -266,6 +241,18 @@ impl Publication {
             self.new_files.add(layout.to_owned(), OCI_LAYOUT.as_bytes(), 0o644)?;
         }
         Ok(())
+    }
+
+    fn whole_index(&self, text: &str, nodes: &BTreeMap<&str, Digest>) -> Result<Vec<u8>, OutputError> {
+        let mut index = Index::parse(text.as_bytes()).unwrap_or_default();
+        let sizes: BTreeMap<_, _> = index.entries().iter().map(|entry| (entry.digest, entry.size)).collect();
+        let entry = |(name, bundle): (&&str, &Digest)| {
+            let size = sizes.get(bundle).map_or_else(|| self.blob_size(bundle), |size| Ok(*size))?;
+            Ok(IndexEntry::bundle(&self.cluster, name, *bundle, size))
+        };
+        let entries = nodes.iter().map(entry).collect::<Result<Vec<_>, FileError>>()?;
+        index.replace(&self.cluster, entries);
+        index.to_bytes().map_err(|source| self.json_error("index.json", source))
     }
 
     fn blob_size(&self, digest: &Digest) -> Result<u64, FileError> {

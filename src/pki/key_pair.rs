@@ -38,6 +38,11 @@ impl KeyPair {
         }
     }
 
+    /// Makes the curve's tables, which the first key of a process would wait half a millisecond for.
+    pub fn prepare_p256() {
+        drop(SigningKey::from_slice(&[1; 32]));
+    }
+
     /// An RSA key of `bits` bits, one prime from each stream; `rsa_key.rs` says how. Takes seconds.
     pub fn derive_rsa(bits: usize, first: KeyStream, second: KeyStream) -> Self {
         Self::from_rsa(rsa_key::derive(bits, first, second))

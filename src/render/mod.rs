@@ -17,6 +17,7 @@ use crate::pki::{Authority, Keys, Pki, PkiError};
 use crate::plan::{NodePlan, Plan};
 use crate::template::{MarkerError, TemplateError, Templates};
 use crate::tree::{NodePath, PathError, Tree, TreeError};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A recipe that could not be rendered for a node.
@@ -56,10 +57,8 @@ impl<'a> Renderer<'a> {
         let templates = plan.templates.clone();
         let authorities = authorities(plan, &templates)?;
         let pki = Pki::new(keys, &plan.cluster.spec.pki, &authorities)?;
-        let mut pem_by_name = BTreeMap::new();
-        for authority in &authorities {
-            pem_by_name.insert(authority.name.clone(), pki.authority_pem(&authority.name)?);
-        }
+        let signed = |authority: &Authority| Ok((authority.name.clone(), pki.authority_pem(&authority.name)?));
+        let pem_by_name = authorities.par_iter().map(signed).collect::<Result<BTreeMap<_, _>, RenderError>>()?;
         Ok(Self { plan, keys, pki, templates: templates.with_authorities(pem_by_name) })
     }
 

@@ -4,7 +4,7 @@
 
 use kubi::bundle::{Identity, bundle};
 use kubi::edge::output::{Output, OutputError};
-use kubi::edge::publish::{Build, Opened, Publication};
+use kubi::edge::publish::{Build, Publication};
 use kubi::spec::model::Architecture;
 use kubi::store::{BuildRecord, ImageRecord, NodeRecord, ReviewManifest};
 use kubi::tree::{Contents, Digest, Encoding, Entry, Kind, Mode, NodePath, Origin, Owner, SecretRef, Tree};
@@ -46,7 +46,7 @@ pub fn node_name(number: usize) -> String {
 }
 
 pub fn begin(root: &Path, cluster: &str, waiting: &mut dyn FnMut()) -> Result<Publication, OutputError> {
-    Opened::open(root, cluster, waiting).and_then(Publication::begin)
+    Publication::begin(root, cluster, waiting)
 }
 
 /// Builds `version` of a cluster; odd versions have a node less.
@@ -76,6 +76,7 @@ pub fn build(root: &Path, cluster: &str, version: u64) -> Result<BuildRecord, Ou
     }
     publication.deploy_file("deploy.json", format!("{{\"version\":{version}}}").as_bytes())?;
     publication.operator_file("admin.kubeconfig", b"secret")?;
+    publication.index(&nodes.iter().map(|(name, node)| (name.as_str(), node.bundle)).collect())?;
     let inputs = Digest::of(&version.to_le_bytes());
     publication.commit(Build { kubi: "0.1.0".into(), inputs, nodes, images: BTreeMap::new(), deploy: None })
 }
