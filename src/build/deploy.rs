@@ -5,8 +5,8 @@ use super::artifacts::Disks;
 use super::nodes::{BuiltNode, Context};
 use crate::artifact::base::kernel_command_line;
 use crate::libvirt::{
-    BootInput, ClientCertificate, ClusterLink, DEPLOY_JSON, DiskFormat, ImageFile, Input, Kept, ManagementLink,
-    NodeInput, domain_file, domain_path, only_hypervisor, shared_files,
+    BootInput, ClientCertificate, ClusterLink, DiskFormat, ImageFile, Input, Kept, ManagementLink, NodeInput,
+    domain_file, domain_path, only_hypervisor, shared_files,
 };
 use crate::plan::{Class, NodePlan};
 use crate::render::OperatorFile;
@@ -19,23 +19,24 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Writes `deploy/`, when every node has its overlay. Returns the digest of what all domains share: where it and the
-/// node are those of the last build, so is the domain.
+/// node are those of the last build, so is the domain. `before` is the last build's `deploy.json`.
 pub fn write(
     context: &Context<'_>,
     nodes: &[BuiltNode],
     disks: &Disks,
     operator: &[OperatorFile],
+    before: Option<&str>,
 ) -> Result<Option<Digest>, BuildError> {
     let Some(base) = context.images.base_file() else { return Ok(None) };
     let mut input = cluster_input(context, operator);
     let shared = Digest::of(format!("{input:?} {base:?} {:?} {disks:?}", context.images.kernel()).as_bytes());
     let publication = context.publication;
     let same = publication.previous().is_some_and(|previous| previous.deploy.as_ref() == Some(&shared));
-    let read = || if same { publication.previous_deploy_file(DEPLOY_JSON) } else { None };
-    let (before, inputs) = rayon::join(read, || node_inputs(context, nodes, base, disks, &input.hypervisors));
-    input.nodes = inputs?;
     let changed = nodes.iter().filter(|node| !node.unchanged).map(|node| node.name.as_str());
-    let kept = Kept::new(before.as_deref().unwrap_or_default(), changed);
+    let before = before.filter(|_| same).unwrap_or_default();
+    let (kept, inputs) =
+        rayon::join(|| Kept::new(before, changed), || node_inputs(context, nodes, base, disks, &input.hypervisors));
+    input.nodes = inputs?;
     let (written, domains) =
         rayon::join(|| write_shared(context, &input, &kept), || write_domains(context, &input, nodes, same));
     written.and(domains)?;

@@ -26,6 +26,7 @@ use crate::edge::inputs::Inputs;
 use crate::edge::keys::{open_keys, unlock};
 use crate::edge::output::{Output, OutputError};
 use crate::edge::publish::{Build, Publication};
+use crate::libvirt::DEPLOY_JSON;
 use crate::pki::{KeyPair, Keys};
 use crate::plan::{Pins, Plan, plan};
 use crate::recipe::{Recipes, built_in, load};
@@ -208,8 +209,12 @@ fn current(request: &Request<'_>, inputs: &Digest) -> Result<Option<Summary>, Bu
 /// Makes every file and adds it to the publication.
 fn fill(context: &nodes::Context<'_>, inputs: Digest) -> Result<(Build, Summary), BuildError> {
     let nodes::Context { publication, keys, images, .. } = context;
-    let (built, operator) = rayon::join(|| nodes::build_all(context), || context.renderer.operator());
-    let (built, operator) = (built?, operator?);
+    let beside_nodes = || -> Result<_, BuildError> {
+        facts::write(context)?;
+        Ok((context.renderer.operator()?, publication.previous_deploy_file(DEPLOY_JSON)))
+    };
+    let (built, beside_nodes) = rayon::join(|| nodes::build_all(context), beside_nodes);
+    let (built, (operator, before)) = (built?, beside_nodes?);
     let disks = artifacts::write(context)?;
     let mut shared = disks.images();
     images.publish(publication, &mut shared)?;
@@ -217,11 +222,11 @@ fn fill(context: &nodes::Context<'_>, inputs: Digest) -> Result<(Build, Summary)
         publication.operator_file(&file.name, &file.contents.fill(*keys)?)?;
     }
     let for_others = || -> Result<Summary, BuildError> {
-        facts::write(context)?;
         publication.index(&built.iter().map(|node| (node.name.as_str(), node.record.bundle)).collect())?;
         Ok(Summary::built(context, &built, &disks))
     };
-    let (deploy, summary) = rayon::join(|| deploy::write(context, &built, &disks, &operator), for_others);
+    let (deploy, summary) =
+        rayon::join(|| deploy::write(context, &built, &disks, &operator, before.as_deref()), for_others);
     let (deploy, summary) = (deploy?, summary?);
     let nodes = built.into_iter().map(|node| (node.name, node.record)).collect();
     let build = Build { kubi: env!("CARGO_PKG_VERSION").to_owned(), inputs, nodes, images: shared, deploy };

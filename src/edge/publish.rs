@@ -200,7 +200,11 @@ impl Publication {
         let remove = self.obsolete(&record);
         // From the rename on, the next command finishes the build; before it, dropping `self` removes all traces.
         let journal = Journal::new(&self.cluster, self.new_files.places(), remove);
-        let done = commit::commit(self.output.root(), &self.cluster, &journal, self.new_files.umask());
+        let done_with = (std::mem::take(&mut self.present), self.previous.take());
+        let (done, ()) = rayon::join(
+            || commit::commit(self.output.root(), &self.cluster, &journal, self.new_files.umask()),
+            || drop(done_with),
+        );
         self.committed = matches!(done, Ok(()) | Err(OutputError::Unfinished(_)));
         done.map(|()| record)
     }
