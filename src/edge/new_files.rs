@@ -5,6 +5,7 @@
 use super::files::{self, FileError};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +51,13 @@ impl NewFiles {
         self.umask
     }
 
-    /// Adds a file, unless there is one for this place: then it has the same bytes, as two nodes may have the same layer.
+    /// Adds a file. Two for one place are an error.
     pub fn add(&self, place: String, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        files::create(&self.reserve_new(place, false)?, bytes, mode, self.umask)
+    }
+
+    /// Adds a file named by its digest, unless it is there: two nodes may have the same layer.
+    pub fn add_blob(&self, place: String, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         match self.reserve(place, false) {
             Some(path) => files::create(&path, bytes, mode, self.umask),
             None => Ok(()),
@@ -59,13 +65,12 @@ impl NewFiles {
     }
 
     pub fn add_symlink(&self, place: String, target: &str) -> Result<(), FileError> {
-        match self.reserve(place, false) {
-            Some(path) => symlink(target, &path).map_err(files::failed("create", &path)),
-            None => Ok(()),
-        }
+        let path = self.reserve_new(place, false)?;
+        symlink(target, &path).map_err(files::failed("create", &path))
     }
 
-    /// Adds a file that exists elsewhere, without copying its bytes where the file system can share them.
+    /// Adds a file, named by its digest, that exists elsewhere, without copying its bytes where the file system can
+    /// share them.
     pub fn add_shared(&self, place: String, from: &Path, mode: u32) -> Result<(), FileError> {
         match self.reserve(place, false) {
             Some(path) => files::share_or_copy(from, &path, mode),
@@ -75,7 +80,7 @@ impl NewFiles {
 
     /// A new folder, to be filled by the caller.
     pub fn add_folder(&self, place: String, mode: u32) -> Result<PathBuf, FileError> {
-        let path = self.reserve(place, true).unwrap_or_else(|| self.path(self.number()));
+        let path = self.reserve_new(place, true)?;
         files::create_directory(&path, mode, self.umask)?;
         Ok(path)
     }
@@ -96,6 +101,11 @@ impl NewFiles {
     /// Every new file with its place, sorted by place.
     pub fn places(&self) -> BTreeMap<String, New> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn reserve_new(&self, place: String, is_folder: bool) -> Result<PathBuf, FileError> {
+        let twice = files::failed("create", Path::new(&place))(ErrorKind::AlreadyExists.into());
+        self.reserve(place, is_folder).ok_or(twice)
     }
 
     fn reserve(&self, place: String, is_folder: bool) -> Option<PathBuf> {
@@ -138,5 +148,41 @@ impl Drop for Draft<'_> {
             // What cannot be removed now goes with the folder later.
             drop(files::remove(&self.path()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn each_place_has_one_file() {
+        let parent = tempfile::tempdir().unwrap();
+        let new_files = NewFiles::begin(&parent.path().join("new")).unwrap();
+        new_files.add("c/build.json".into(), b"1", 0o644).unwrap();
+        let error = new_files.add("c/build.json".into(), b"2", 0o644).unwrap_err().to_string();
+        assert!(error.contains("c/build.json"), "{error}");
+        assert!(new_files.add_symlink("c/build.json".into(), "x").is_err());
+        assert!(new_files.add_folder("c/build.json".into(), 0o755).is_err());
+        assert_eq!(fs::read(new_files.find("c/build.json").unwrap()).unwrap(), b"1");
+        new_files.add_blob("blobs/a".into(), b"a", 0o644).unwrap();
+        new_files.add_blob("blobs/a".into(), b"a", 0o644).unwrap();
+        assert_eq!(new_files.places().keys().collect::<Vec<_>>(), ["blobs/a", "c/build.json"]);
+    }
+
+    #[test]
+    fn a_draft_that_is_not_kept_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("new");
+        let new_files = NewFiles::begin(&folder).unwrap();
+        drop(new_files.draft(0o600).unwrap());
+        let kept = new_files.draft(0o600).unwrap();
+        let path = kept.path();
+        kept.keep("c/images/a".into());
+        let same = new_files.draft(0o600).unwrap();
+        same.keep("c/images/a".into());
+        assert_eq!(new_files.find("c/images/a"), Some(path));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 }

@@ -268,7 +268,7 @@ impl Publication {
         if self.present.blobs.contains(digest.hex()) {
             return Ok(());
         }
-        self.new_files.add(blob_place(digest), bytes, 0o644)
+        self.new_files.add_blob(blob_place(digest), bytes, 0o644)
     }
 
     fn file(&self, relative: String, bytes: &[u8], mode: u32) -> Result<(), OutputError> {
