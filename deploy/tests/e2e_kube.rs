@@ -212,7 +212,7 @@ fn removed_name(kube: &Kube) {
     kube.cluster.edit("kube-apiserver: [e2e.example]", "kube-apiserver: []");
     kube.cluster.edit(
         r#"labels: {e2e: old}, taints: ["e2e=old:PreferNoSchedule", "gone:NoSchedule"]"#,
-        r#"taints: ["e2e=new:PreferNoSchedule"]"#,
+        r#"taints: ["e2e=new:PreferNoSchedule"], params: {kubelet/standard: {taintControllers: false}}"#,
     );
     kube.cluster.build();
     let applied = kube.cluster.deploy(0, &APPLY);
@@ -223,7 +223,6 @@ fn removed_name(kube: &Kube) {
     assert!(error.contains("x509") && error.contains("e2e.example"), "{error}");
     assert_eq!(kube.kubectl(&["get", "--raw", "/readyz"]), "ok");
     // A kubelet changes neither, once its Node is there. That nobody cordons it any more, the controller manager notices.
-    let expected = ["e2e=new:PreferNoSchedule", "node-role.kubernetes.io/control-plane=:NoSchedule"];
-    kube.wait("the taints are the spec's", || taints(kube) == expected);
+    kube.wait("the taints are the spec's", || taints(kube) == ["e2e=new:PreferNoSchedule"]);
     kube.wait("the label is gone", || kube.kubectl(&["get", "nodes", "--selector", "e2e", "--output=name"]).is_empty());
 }

@@ -185,7 +185,7 @@ fn node(
         memory: size.memory.0,
         addresses: node.addresses.clone(),
         bundle: built.record.bundle,
-        taints: plan.class.chosen.contains_key("kubelet").then(|| node.taints.clone()),
+        taints: plan.class.chosen.contains_key("kubelet").then(|| plan.taints(node)),
         base: Arc::clone(&machine.base),
         overlay: ImageFile {
             file: overlay.file.clone(),

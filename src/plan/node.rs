@@ -68,11 +68,20 @@ impl NodePlan {
             "name": node.name, "roles": self.roles, "architecture": node.architecture, "addresses": node.addresses,
             "podCIDR": self.pod_cidr, "podGateway": host(self.pod_cidr, 1),
             "machineId": identity::machine_id(name, &node.name), "instanceId": self.digest.hex(),
-            "labels": node.labels, "taints": node.taints, "dataDisk": self.class.size.data.is_some(),
+            "labels": node.labels, "taints": self.taints(node), "dataDisk": self.class.size.data.is_some(),
             "hypervisor": node.hypervisor,
             "interfaces": {"management": interface("management"), "cluster": interface("cluster")},
             "index": if self.roles.contains(&Role::Controller) { json!(position) } else { Value::Null },
         }))
+    }
+
+    /// Of its Node: that of controllers, where a recipe provides one (`controllerTaint`) and pods are not meant to go there,
+    /// and what the spec says of `node`.
+    pub fn taints(&self, node: &Node) -> Vec<String> {
+        let reserved = self.roles.contains(&Role::Controller) && !self.roles.contains(&Role::Worker);
+        let of_controllers = self.class.facts.get("controllerTaint").and_then(Value::as_str).filter(|_| reserved);
+        let of_controllers = of_controllers.filter(|taint| !node.taints.iter().any(|own| own == taint));
+        of_controllers.map(str::to_owned).into_iter().chain(node.taints.iter().cloned()).collect()
     }
 
     /// What the cluster brings it besides its own recipes.
@@ -89,5 +98,42 @@ impl Class {
         let mut context = self.contexts.get(recipe).cloned().unwrap_or_default();
         context.insert_value("node", node.clone());
         context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::artifact::Lock;
+    use crate::plan::{Pins, plan};
+    use crate::recipe::{Files, built_in, load};
+    use crate::spec::{Facts, read};
+    use crate::template::Templates;
+
+    /// The taints of the nodes `c` (with `roles`) and `w`, whose kubelets have `params`.
+    fn taints(params: &str, roles: &str, own: &str) -> [Vec<String>; 2] {
+        let text = format!(
+            "apiVersion: kubi/v1alpha1\nkind: Cluster\nmetadata: {{name: dev}}\nspec:\n  kubernetes: {{version: 1.36.4}}\n  \
+             base: debian-13\n  pki: {{epoch: 2026-11-01}}\n  params: {{kubelet/standard: {{{params}}}}}\n  nodes:\n    \
+             - {{name: c, roles: [{roles}], taints: [{own}], addresses: {{cluster: 192.168.24.11, management: 192.168.122.11}}}}\n    \
+             - {{name: w, roles: [worker], addresses: {{cluster: 192.168.24.12, management: 192.168.122.12}}}}\n"
+        );
+        let (cluster, _) = read(&text, &Facts::default()).unwrap();
+        let recipes = load(built_in(), Files::new()).unwrap();
+        let templates = Templates::compile(&recipes).unwrap();
+        let lock = Lock { base: None, artifacts: vec![] };
+        let plan = plan(&cluster, &recipes, &templates, &lock, Pins::Open).unwrap();
+        [0, 1].map(|index| plan.nodes[index].taints(&cluster.spec.nodes[index]))
+    }
+
+    #[test]
+    fn controllers_that_are_not_workers_are_tainted_unless_the_recipe_is_told_not_to() {
+        let reserved = "node-role.kubernetes.io/control-plane:NoSchedule";
+        let none = Vec::<String>::new;
+        let gpu = "gpu=yes:NoSchedule";
+        assert_eq!(taints("", "controller", ""), [vec![reserved.to_owned()], none()]);
+        assert_eq!(taints("", "controller", &format!("{gpu:?}")), [vec![reserved.to_owned(), gpu.to_owned()], none()]);
+        assert_eq!(taints("", "controller", &format!("{reserved:?}")), [vec![reserved.to_owned()], none()]);
+        assert_eq!(taints("", "controller, worker", ""), [none(), none()]);
+        assert_eq!(taints("taintControllers: false", "controller", ""), [none(), none()]);
     }
 }

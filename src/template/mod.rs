@@ -201,6 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn templates_include_those_of_their_own_recipe() {
+        let included = |template: &str| {
+            let files: Files = [
+                ("a/b/recipe.yaml", "summary: x"),
+                ("a/b/files/f.tera", template),
+                ("a/b/files/part.tera", "own"),
+                ("a/c/recipe.yaml", "summary: x"),
+                ("a/c/files/part.tera", "other"),
+            ]
+            .map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))
+            .into();
+            let recipes = load(Files::new(), files).unwrap();
+            Templates::compile(&recipes)?.file("a/b", "files/f.tera", &Context::new())
+        };
+        assert_eq!(included("{% include 'a/b/files/part.tera' %}").unwrap(), "own");
+        let message = included("{% include 'a/c/files/part.tera' %}").unwrap_err().to_string();
+        assert!(message.contains("a/c/files/part.tera"), "{message}");
+    }
+
+    #[test]
     fn loops_and_includes_without_end_are_refused() {
         let endless = [
             "{% for i in range(end=1000000000) %}x{% endfor %}",
