@@ -134,12 +134,12 @@ impl Mover<'_> {
         let old = || self.from.join(format!("old-{position}"));
         match step {
             Step::File { number, to } => {
-                if let Some(new) = self.new(*number) {
+                if let Some(new) = self.left(*number) {
                     move_file(&new, &self.place(to)?)?;
                 }
             }
             Step::Folder { number, to } => {
-                if let Some(new) = self.new(*number) {
+                if let Some(new) = self.left(*number) {
                     let place = self.place(to)?;
                     files::rename_if_there(&place, &old())?;
                     files::rename(&new, &place)?;
@@ -151,7 +151,7 @@ impl Mover<'_> {
         Ok(())
     }
 
-    fn new(&self, number: u64) -> Option<PathBuf> {
+    fn left(&self, number: u64) -> Option<PathBuf> {
         let name = number.to_string();
         self.left.contains(&name).then(|| self.from.join(name))
     }
