@@ -13,7 +13,7 @@ mod rules;
 pub use class::Class;
 pub use components::ResolvedComponent;
 pub use context::{api_host, operator_host};
-pub use node::{NodePlan, effective_roles};
+pub use node::{CONTROLLER_TAINT, NodePlan, effective_roles};
 
 use crate::artifact::{Lock, Needed};
 use crate::recipe::{ParamType, Recipe, Recipes};

@@ -12,6 +12,9 @@ use serde_json::json;
 use std::sync::Arc;
 use tera::Context;
 
+/// The fact that is the taint of controllers which are not workers, as `KEY:EFFECT`.
+pub const CONTROLLER_TAINT: &str = "controllerTaint";
+
 /// What one node becomes.
 #[derive(Clone, Debug)]
 pub struct NodePlan {
@@ -79,7 +82,7 @@ impl NodePlan {
     /// and what the spec says of `node`.
     pub fn taints(&self, node: &Node) -> Vec<String> {
         let reserved = self.roles.contains(&Role::Controller) && !self.roles.contains(&Role::Worker);
-        let of_controllers = self.class.facts.get("controllerTaint").and_then(Value::as_str).filter(|_| reserved);
+        let of_controllers = self.class.facts.get(CONTROLLER_TAINT).and_then(Value::as_str).filter(|_| reserved);
         let of_controllers = of_controllers.filter(|taint| !node.taints.iter().any(|own| own == taint));
         of_controllers.map(str::to_owned).into_iter().chain(node.taints.iter().cloned()).collect()
     }

@@ -1,5 +1,6 @@
 //! Which spec keys an output depends on: read off the names that a template uses.
 
+use crate::plan::CONTROLLER_TAINT;
 use crate::recipe::{Recipe, RecipeSource};
 
 /// Spec keys that a file's template reads, sorted. A plain file depends on the choice of its recipe alone.
@@ -53,7 +54,21 @@ fn sorted(mut keys: Vec<String>) -> Vec<String> {
 
 /// Spec keys behind the names in a template's text.
 pub fn of_text(recipe: &Recipe, text: &str) -> Vec<String> {
-    names(text).into_iter().filter_map(|name| spec_key(recipe, name)).collect()
+    let named = names(text);
+    let of_facts: Vec<String> = named.iter().filter_map(|name| own_fact(recipe, name)).collect();
+    let read = of_facts.iter().flat_map(|fact| names(fact));
+    named.iter().copied().chain(read).filter_map(|name| spec_key(recipe, name)).collect()
+}
+
+/// The templates of a fact that the recipe itself provides: what they read is behind the fact.
+fn own_fact(recipe: &Recipe, name: &str) -> Option<String> {
+    let fact = match name.split_once('.')? {
+        // Of controllers, the recipe's own are among them.
+        ("node", "taints") => CONTROLLER_TAINT,
+        ("facts", fact) => fact.split('.').next()?,
+        _ => return None,
+    };
+    recipe.manifest.provides.get(fact).map(ToString::to_string)
 }
 
 /// Dotted names inside `{{ }}` and `{% %}`.
@@ -104,6 +119,15 @@ fn spec_key(recipe: &Recipe, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_fact_of_the_recipe_reads_is_behind_it() {
+        let recipes = crate::recipe::load(crate::recipe::built_in(), crate::recipe::Files::new()).unwrap();
+        let keys = of_text(&recipes.by_id["kubelet/standard"], "{% if node.taints | length > 0 %}x{% endif %}");
+        assert_eq!(keys, ["spec.nodes[].taints", "spec.params.kubelet/standard.taintControllers"]);
+        let keys = of_text(&recipes.by_id["runtime/containerd"], "{{ facts.runtimeHandlers }}");
+        assert_eq!(keys, ["spec.recipes", "spec.components.runc"]);
+    }
 
     #[test]
     fn names_are_read_from_tags_only() {
